@@ -1,0 +1,156 @@
+"""Redis connections with retries off, and how a script call ends: done, not done, or unknown (rule 9)."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from millpond.errors import NotDone, OutcomeUnknown
+from millpond.moves import Call
+
+T = TypeVar("T")
+
+TIMEOUT_S = 1.0  # socket time-out everywhere: a lost reply is noticed within it (rule 4)
+
+# Error replies that Redis gives before it does anything; all may be sent again.
+_REFUSALS = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "OOM", "NOSCRIPT", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "NOPERM", "NOREPLICAS", "max number of clients")
+_REFUSED = (
+    redis.exceptions.BusyLoadingError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.AuthenticationError,
+    redis.exceptions.NoPermissionError,
+    redis.exceptions.MaxConnectionsError,
+)
+
+
+def options(timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    """Keyword arguments of every Redis client of ours, sync or async: no retry inside the client, short time-outs."""
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry_on_timeout": False,
+        "health_check_interval": 0,
+    }
+
+
+def connect(url: str, timeout_s: float = TIMEOUT_S) -> redis.Redis:
+    """A sync client; it connects when first used."""
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options(timeout_s))
+
+
+def connect_async(url: str, timeout_s: float = TIMEOUT_S) -> "redis.asyncio.Redis":
+    """An asyncio client; it connects when first used, and belongs to the loop that first uses it."""
+    from redis.asyncio.retry import Retry as AsyncRetry
+
+    return redis.asyncio.Redis.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **options(timeout_s))
+
+
+def refused(error: BaseException) -> bool:
+    """Whether this error reply means that nothing was done."""
+    return isinstance(error, _REFUSED) or (
+        isinstance(error, redis.exceptions.ResponseError) and str(error).startswith(_REFUSALS)
+    )
+
+
+def run(client: redis.Redis, call: Call[T]) -> T:
+    """Run one call. Raises NotDone, OutcomeUnknown, or redis's ResponseError for what no script of ours should cause."""
+    return run_all(client, [call])[0]
+
+
+def run_all(client: redis.Redis, calls: Sequence[Call[Any]]) -> list[Any]:
+    """Run several calls in one write and one read, in order, on one connection; raises as `run`, for the first that failed."""
+    pool = client.connection_pool
+    try:
+        connection = pool.get_connection()
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise NotDone(f"Redis cannot be reached: {error}") from error
+    try:
+        return _exchange(connection, calls)
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        connection.disconnect()
+        if refused(error):
+            raise NotDone(f"Redis refused: {error}") from error
+        raise OutcomeUnknown(f"Redis did not answer: {error}") from error
+    except redis.exceptions.ResponseError as error:
+        if refused(error):
+            raise NotDone(f"Redis refused: {error}") from error
+        raise
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+
+
+def _exchange(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
+    connection.send_packed_command(connection.pack_commands([("EVALSHA", c.script.sha, 0, *c.args) for c in calls]))
+    replies = [_reply(connection) for _ in calls]
+    for at, reply in enumerate(replies):
+        if isinstance(reply, redis.exceptions.NoScriptError):
+            # Not done (rule 9), and the only cure is the text; EVAL also stores it.
+            connection.send_command("EVAL", calls[at].script.text, 0, *calls[at].args)
+            replies[at] = _reply(connection)
+        if isinstance(replies[at], redis.exceptions.RedisError):
+            raise replies[at]
+    return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
+
+def _reply(connection: Any) -> Any:
+    """One reply; an error reply is returned, so that the replies after it are still read."""
+    try:
+        return connection.read_response()
+    except redis.exceptions.ResponseError as error:
+        return error
+
+
+async def run_async(client: "redis.asyncio.Redis", call: Call[T]) -> T:
+    """`run`, over asyncio."""
+    return (await run_all_async(client, [call]))[0]  # type: ignore[no-any-return]
+
+
+async def run_all_async(client: "redis.asyncio.Redis", calls: Sequence[Call[Any]]) -> list[Any]:
+    """`run_all`, over asyncio."""
+    pool = client.connection_pool
+    try:
+        connection = await pool.get_connection()
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise NotDone(f"Redis cannot be reached: {error}") from error
+    try:
+        return await _exchange_async(connection, calls)
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        await connection.disconnect(nowait=True)
+        if refused(error):
+            raise NotDone(f"Redis refused: {error}") from error
+        raise OutcomeUnknown(f"Redis did not answer: {error}") from error
+    except redis.exceptions.ResponseError as error:
+        if refused(error):
+            raise NotDone(f"Redis refused: {error}") from error
+        raise
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
+
+
+async def _exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
+    await connection.send_packed_command(connection.pack_commands([("EVALSHA", c.script.sha, 0, *c.args) for c in calls]))
+    replies = [await _reply_async(connection) for _ in calls]
+    for at, reply in enumerate(replies):
+        if isinstance(reply, redis.exceptions.NoScriptError):
+            await connection.send_command("EVAL", calls[at].script.text, 0, *calls[at].args)
+            replies[at] = await _reply_async(connection)
+        if isinstance(replies[at], redis.exceptions.RedisError):
+            raise replies[at]
+    return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
+
+async def _reply_async(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except redis.exceptions.ResponseError as error:
+        return error

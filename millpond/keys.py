@@ -1,0 +1,91 @@
+"""Every Redis name that Millpond reads or writes, in one place.
+
+Names under ``rq:`` and their formats belong to RQ 3.0 and are kept exactly; names under ``mp:`` are ours. The Lua scripts
+get the same table (`LUA`), so a name is never spelled twice. One Redis holds one Millpond: prefixes are not configurable.
+"""
+
+from typing import Final
+
+# RQ's names (rq 3.0: job.py, queue.py, registry.py, executions.py, worker/base.py).
+RQ_QUEUES: Final = "rq:queues"
+RQ_WORKERS: Final = "rq:workers"
+RQ_SUSPENDED: Final = "rq:suspended"
+
+# Ours.
+OPEN: Final = "mp:open"  # SET of every accepted job that the database does not hold in a final state yet
+EVENTS: Final = "mp:events"  # STREAM of pointers {j: id, v: version, k: kind}
+GROUP: Final = "collector"  # the consumer group on EVENTS
+WORKERS: Final = "mp:workers"  # HASH worker -> queues, comma separated; never expires
+BEATS: Final = "mp:beats"  # HASH worker -> heartbeats so far
+MISSED: Final = "mp:missed"  # HASH worker -> "beats:ticks", counted ticks since the beats last moved
+TICK: Final = "mp:tick"  # STRING ms of the last counted tick
+KEEPER: Final = "mp:keeper"  # STRING lock that saves work, nothing else
+PAUSED: Final = "mp:paused"  # SET of paused queues
+QUARANTINE: Final = "mp:quarantine"  # HASH job id -> why its hash cannot be read
+CATALOGUE: Final = "mp:catalogue"  # HASH task -> its published entry
+CATALOGUE_DIGEST: Final = "mp:catalogue:digest"  # STRING changes whenever the catalogue does
+FORGET: Final = "mp:forget"  # ZSET job id -> ms when its hash may go
+RESENT: Final = "mp:resent"  # ZSET job id -> ms of the last event that reconcile sent again
+EXECUTION: Final = "mp:execution"  # STRING counter inside execution ids
+
+# A name that ends in ":" is completed with what its comment says.
+PREFIXES: Final = {
+    "JOB": "rq:job:",  # {job}                     HASH
+    "QUEUE": "rq:queue:",  # {queue}               LIST of ids, head first
+    "WIP": "rq:wip:",  # {queue}                   ZSET {job}:{execution} -> +inf
+    "SCHEDULED": "rq:scheduled:",  # {queue}       ZSET id -> due, seconds
+    "FINISHED": "rq:finished:",  # {queue}         ZSET id -> +inf
+    "FAILED": "rq:failed:",  # {queue}             ZSET id -> +inf
+    "CANCELED": "rq:canceled:",  # {queue}         ZSET id -> +inf
+    "RQ_EXECUTION": "rq:execution:",  # {job}:{execution}  HASH
+    "RQ_EXECUTIONS": "rq:executions:",  # {job}    ZSET
+    "RQ_WORKER": "rq:worker:",  # {worker}         HASH, and {worker}:executions SET
+    "RQ_WORKERS_OF": "rq:workers:",  # {queue}     SET of rq:worker:{worker}
+    "RQ_RESULTS": "rq:results:",  # {job}          STREAM, adopted jobs only
+    "LEASES": "mp:leases:",  # {worker}:{generation}  SET of {job}:{execution}; never expires
+    "GENERATIONS": "mp:generations:",  # {worker}  HASH generation -> live | retired
+    "ALIVE": "mp:alive:",  # {worker}              STRING, expires 3.5 s after the last heartbeat
+    "ALONE": "mp:alone:",  # {queue}               LIST of ids that run in a one-slot child
+    "WAKE": "mp:wake:",  # {queue}                 LIST of wake-up tokens
+    "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
+    "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
+    "DRAINED": "mp:drained:",  # {queue}           HASH 10 s bucket -> jobs ended in it
+    "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
+}
+
+
+def job(id: str) -> str:
+    """The hash of one job."""
+    return PREFIXES["JOB"] + id
+
+
+def queue(name: str) -> str:
+    """The list of queued ids of one queue."""
+    return PREFIXES["QUEUE"] + name
+
+
+def named(prefix: str, rest: str) -> str:
+    """The key `prefix` of `PREFIXES`, completed: ``named("WIP", "default")`` is ``rq:wip:default``."""
+    return PREFIXES[prefix] + rest
+
+
+def ended_channel(replica: str) -> str:
+    """The pub/sub channel on which an API replica hears which jobs ended."""
+    return f"mp:ended:{replica}"
+
+
+def command_channel(worker: str) -> str:
+    """The pub/sub channel of RQ's commands to one worker (rq 3.0: command.py)."""
+    return f"rq:pubsub:{worker}"
+
+
+def _lua() -> str:
+    singles = {
+        name: value
+        for name, value in globals().items()
+        if name.isupper() and isinstance(value, str) and name not in ("GROUP",)
+    }
+    return "\n".join(f"local {name} = '{value}'" for name, value in {**singles, **PREFIXES}.items()) + "\n"
+
+
+LUA: Final = _lua()

@@ -1,0 +1,99 @@
+-- claim: pops up to `slots` ids in queue order and leases what is queued. Ids that are not are dropped: twice in a list is harmless.
+local worker, generation, slots, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+local lease = worker .. ':' .. generation
+local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
+
+if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set', QUARANTINE, 'hash') then
+  return {'not_alive', {}}
+end
+if call('HEXISTS', WORKERS, worker) == 0 or call('HGET', GENERATIONS .. worker, generation) ~= 'live' then
+  return {'retired', {}}
+end
+if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive', {}} end
+
+local queues = {}
+for i = 5, #ARGV do queues[#queues + 1] = ARGV[i] end
+leave_idle(lease, queues)
+if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok', {}} end
+
+local serial = 0
+local function execution_id()
+  -- The time as well as the counter, so that neither a lost second of AOF nor a clock stepped back repeats an id.
+  serial = serial + 1
+  return string.format('%x-%x-%x', NOW, try('INCR', EXECUTION) or 0, serial)
+end
+
+local function lease_out(job)
+  job.execution, job.version, job.state = execution_id(), job.version + 1, 'started'
+  local member = member_of(job)
+  local now = utc(NOW)
+  call('SADD', LEASES .. lease, member)
+  call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
+    'lease', lease, 'worker_name', worker, 'started_at', now, 'last_heartbeat', now)
+  call('HDEL', job.key, 'mark')
+  local seconds = string.format('%.3f', NOW / 1000)
+  try('ZADD', WIP .. job.queue, '+inf', member)
+  try('HSET', RQ_EXECUTION .. member, 'id', job.execution, 'job_id', job.id, 'created_at', seconds, 'last_heartbeat', seconds,
+    'worker_name', worker)
+  try('ZADD', RQ_EXECUTIONS .. job.id, '+inf', job.execution)
+  try('SADD', RQ_WORKER .. worker .. ':executions', member)
+end
+
+-- The hash as claimed, without the outcomes of earlier attempts.
+local function contents(job)
+  local flat = call('HGETALL', job.key)
+  if job.attempt == 0 and job.run == 1 then return flat end
+  local kept = {}
+  for i = 1, #flat, 2 do
+    if string.sub(flat[i], 1, 2) ~= 'o:' then
+      kept[#kept + 1] = flat[i]
+      kept[#kept + 1] = flat[i + 1]
+    end
+  end
+  return kept
+end
+
+local place = alone and 'alone' or 'queue'
+local jobs, pops = {}, 0
+
+local function take(id, queue)
+  local job, why = read(id)
+  if not job then
+    if why == 'corrupt' then quarantine(id, queue) end
+    return
+  end
+  if not job.state then
+    if (job.status ~= 'queued' and job.status ~= 'created') or not adopt(job) then
+      quarantine(id, queue)
+      return
+    end
+    job.state = 'queued'
+  end
+  heed(job)
+  if job.state ~= 'queued' or job.queue ~= queue or (job.place or 'queue') ~= place then return end
+  local state, code = doom(job)
+  if state then return conclude(job, state, code) end
+  lease_out(job)
+  jobs[#jobs + 1] = {id, job.execution, contents(job)}
+end
+
+for _, queue in ipairs(queues) do
+  local list = list_of(place, queue)
+  if try('SISMEMBER', PAUSED, queue) ~= 1 and is(list, 'list') then
+    while #jobs < slots and pops < POPS do
+      local id = call('LPOP', list)
+      if not id then break end
+      pops = pops + 1
+      take(id, queue)
+    end
+  end
+end
+
+if #jobs > 0 then
+  if try('HGET', RQ_WORKER .. worker, 'state') ~= 'busy' and try('HEXISTS', RQ_WORKER .. worker, 'birth') == 1 then
+    try('HSET', RQ_WORKER .. worker, 'state', 'busy')
+  end
+elseif not alone then
+  for _, queue in ipairs(queues) do try('SADD', IDLE .. queue, lease) end
+end
+return {'ok', jobs}

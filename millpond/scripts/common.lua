@@ -1,0 +1,347 @@
+-- What every move begins with. A move reads and checks all that it touches, then writes; it never raises, because Redis keeps
+-- what a failed script wrote. So: `redis.call` only on keys whose type was checked; `try` for what only shows (RQ's displays)
+-- or only hastens (wake-up tokens), where a broken key must not stop a job.
+local call = redis.call
+
+local function try(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then return nil end
+  return reply
+end
+
+local function int(number) return string.format('%.0f', number) end
+
+-- Time is Redis TIME, in ms (rule 11); it stands still while a script runs.
+local NOW = (function()
+  local time = call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end)()
+
+-- The one form of a date that RQ parses (rq 3.0: utils.utcparse). Civil date from days since 1970-01-01 (proleptic Gregorian).
+local function utc(ms)
+  local days = math.floor(ms / 86400000)
+  local rest = ms - days * 86400000
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day, math.floor(rest / 3600000),
+    math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
+end
+
+-- Key types, looked up once a script.
+local types = {}
+local function is(key, want)
+  local have = types[key]
+  if not have then
+    have = call('TYPE', key).ok
+    types[key] = have
+  end
+  return have == 'none' or have == want
+end
+
+-- The first key of {key, type, key, type, ...} that cannot be used as that type, or nil.
+local function broken(...)
+  local wants = {...}
+  for i = 1, #wants, 2 do
+    if not is(wants[i], wants[i + 1]) then return wants[i] end
+  end
+  return nil
+end
+
+-- What every move that ends or makes a job writes.
+local function broken_record() return broken(OPEN, 'set', EVENTS, 'stream') end
+
+-- A job ---------------------------------------------------------------------------------------------------------------------
+
+-- Our state -> RQ's word for it (the hash holds both; RQ knows no `expired`).
+local STATUS = {
+  scheduled = 'scheduled', queued = 'queued', started = 'started', finished = 'finished', failed = 'failed',
+  canceled = 'canceled', stopped = 'stopped', expired = 'canceled',
+}
+local FINAL = {finished = true, failed = true, canceled = true, stopped = true, expired = true}
+local REGISTRY = {finished = FINISHED, failed = FAILED, stopped = FAILED, canceled = CANCELED, expired = CANCELED}
+local RQ_WORDS = {
+  created = true, queued = true, finished = true, failed = true, started = true, deferred = true, scheduled = true,
+  stopped = true, canceled = true, rate_limited = true, ready_to_enqueue = true,
+}
+
+local TEXTS = {'state', 'status', 'origin', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
+  'waiters', 'adopted', 'timeout'}
+local NUMBERS = {'version', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts',
+  'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl'}
+local FIELDS = {}
+for _, name in ipairs(TEXTS) do FIELDS[#FIELDS + 1] = name end
+for _, name in ipairs(NUMBERS) do FIELDS[#FIELDS + 1] = name end
+
+-- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours).
+local function read(id)
+  if not is(JOB .. id, 'hash') then return nil, 'corrupt' end
+  local raw = call('HMGET', JOB .. id, unpack(FIELDS))
+  local job = {id = id, key = JOB .. id}
+  for i, name in ipairs(FIELDS) do
+    if raw[i] then job[name] = raw[i] end
+  end
+  if not job.status then
+    if call('EXISTS', job.key) == 0 then return nil, 'gone' end
+    return nil, 'corrupt'
+  end
+  for _, name in ipairs(NUMBERS) do
+    if job[name] == '' then job[name] = nil end
+    if job[name] then
+      job[name] = tonumber(job[name])
+      if not job[name] then return nil, 'corrupt' end
+    end
+  end
+  if not RQ_WORDS[job.status] or not job.origin or job.origin == '' then return nil, 'corrupt' end
+  if job.state and (not STATUS[job.state] or not job.version or not job.run) then return nil, 'corrupt' end
+  if job.state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
+  job.queue = job.origin
+  for _, name in ipairs({'attempt', 'failures', 'deaths', 'crashes'}) do job[name] = job[name] or 0 end
+  return job
+end
+
+-- An event is a pointer (ADR 0002): whoever reads it looks at the hash.
+local function emit(id, version, kind) call('XADD', EVENTS, '*', 'j', id, 'v', int(version), 'k', kind) end
+
+-- Each idle generation of a queue gets a token at most once (rule 13).
+local function wake(queue, jobs)
+  local sleepers = try('SCARD', IDLE .. queue) or 0
+  if sleepers == 0 then return end
+  local tokens = try('LLEN', WAKE .. queue)
+  if not tokens then return end
+  for _ = 1, math.min(sleepers, jobs) - tokens do call('RPUSH', WAKE .. queue, '1') end
+end
+
+local function list_of(place, queue) return (place == 'alone' and ALONE or QUEUE) .. queue end
+
+-- After its second death a job runs alone, in a one-slot child (rule 6).
+local function home(job) return job.deaths >= 2 and 'alone' or 'queue' end
+
+-- Puts a job into its list. The caller has checked the list's type.
+local function push(job, place, front)
+  job.version = job.version + 1
+  job.state = 'queued'
+  call('HSET', job.key, 'state', 'queued', 'status', 'queued', 'version', int(job.version), 'place', place,
+    'enqueued_ms', int(NOW), 'enqueued_at', utc(NOW))
+  call('HDEL', job.key, 'execution', 'lease', 'mark', 'run_at_ms')
+  call(front and 'LPUSH' or 'RPUSH', list_of(place, job.queue), job.id)
+  try('SADD', RQ_QUEUES, QUEUE .. job.queue)
+  if place == 'queue' then wake(job.queue, 1) end
+end
+
+-- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
+local function conclude(job, state, code, last)
+  job.version = job.version + 1
+  job.state = state
+  call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
+    'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
+  call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'place', 'run_at_ms')
+  call('SADD', OPEN, job.id)
+  emit(job.id, job.version, 'ended')
+  try('ZADD', REGISTRY[state] .. job.queue, '+inf', job.id)
+  try('HINCRBY', DRAINED .. job.queue, int(math.floor(NOW / 10000)), 1)
+  if job.waiters then
+    for channel in string.gmatch(job.waiters, '%S+') do try('PUBLISH', channel, job.id) end
+  end
+end
+
+-- Begins another run of a job that had ended.
+local function begin_run(job)
+  job.run = job.run + 1
+  job.version = job.version + 1
+  call('HSET', job.key, 'run', int(job.run), 'version', int(job.version), 'attempt', '0', 'failures', '0', 'deaths', '0', 'crashes', '0')
+  call('HDEL', job.key, 'wish', 'reason', 'error_code', 'last', 'last_execution', 'execution', 'lease', 'mark', 'started_ms',
+    'ended_ms', 'expires_ms', 'recorded', 'started_at', 'ended_at')
+  call('PERSIST', job.key)
+  job.attempt, job.failures, job.deaths, job.crashes = 0, 0, 0, 0
+  job.wish, job.expires_ms, job.mark, job.execution = nil, nil, nil, nil
+  try('ZREM', REGISTRY[job.state] .. job.queue, job.id)
+  try('ZREM', KEPT .. job.queue, job.id)
+  try('ZREM', FORGET, job.id)
+  call('SADD', OPEN, job.id)
+end
+
+-- A job that stock RQ put: from its first touch on it is ours (DESIGN 5). False where it has no payload.
+local function adopt(job)
+  if call('HEXISTS', job.key, 'data') == 0 then return false end
+  local seconds = tonumber(job.timeout or '') or 180
+  job.state, job.version, job.run, job.created_ms, job.adopted = job.status, 1, 1, NOW, '1'
+  call('HSET', job.key, 'state', job.state, 'version', '1', 'run', '1', 'owner', 'public', 'adopted', '1', 'place', 'queue',
+    'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
+  call('PERSIST', job.key)
+  call('SADD', OPEN, job.id)
+  emit(job.id, 1, 'accepted')
+  return true
+end
+
+-- Where RQ's word differs from our state, one of RQ's tools moved the job: make its move ours (rule 8).
+-- The caller has checked OPEN and EVENTS.
+local function heed(job)
+  if job.status == STATUS[job.state] then return end
+  if job.state == 'queued' or job.state == 'scheduled' then
+    if job.status == 'canceled' or job.status == 'stopped' then
+      try('ZREM', SCHEDULED .. job.queue, job.id)
+      conclude(job, job.status, 'by_rq')
+    elseif job.state == 'scheduled' and job.status == 'queued' then
+      job.state, job.version, job.place = 'queued', job.version + 1, 'queue'
+      call('HSET', job.key, 'state', 'queued', 'version', int(job.version), 'place', 'queue', 'enqueued_ms', int(NOW))
+      emit(job.id, job.version, 'requeued')
+    else
+      call('HSET', job.key, 'status', STATUS[job.state])
+    end
+  elseif job.state == 'started' then
+    -- A lease decides who runs it, whatever RQ says: a cancel or stop becomes a wish, all else is put right.
+    if (job.status == 'canceled' or job.status == 'stopped') and not job.wish then
+      job.wish = job.status == 'canceled' and 'cancel' or 'stop'
+      job.version = job.version + 1
+      call('HSET', job.key, 'wish', job.wish, 'version', int(job.version))
+    end
+    call('HSET', job.key, 'status', 'started')
+  elseif job.status == 'queued' then
+    begin_run(job)
+    job.state, job.place = 'queued', 'queue'
+    call('HSET', job.key, 'state', 'queued', 'place', 'queue', 'enqueued_ms', int(NOW))
+    emit(job.id, job.version, 'requeued')
+  else
+    call('HSET', job.key, 'status', STATUS[job.state])
+  end
+  job.status = STATUS[job.state]
+end
+
+-- How a job that waits or stopped running must end instead of going on, or nil.
+local function doom(job)
+  if job.wish == 'stop' then return 'stopped', 'stopped' end
+  if job.wish then return 'canceled', 'canceled' end
+  if job.expires_ms and job.expires_ms <= NOW then return 'expired', 'expired' end
+  return nil
+end
+
+-- A hash that cannot be read is set aside with its reason; its id stays in the open set until it is recorded as corrupt.
+local function quarantine(id, queue)
+  try('HSET', QUARANTINE, id, cjson.encode({queue = queue, at_ms = int(NOW), reason = 'corrupt'}))
+end
+
+-- Executions ----------------------------------------------------------------------------------------------------------------
+
+local function member_of(job) return job.id .. ':' .. job.execution end
+
+local function split_member(member) return string.match(member, '^(.*):([^:]*)$') end
+
+local function worker_of(lease) return string.match(lease, '^(.*):[^:]*$') end
+
+-- Drops the traces of an execution: its lease and RQ's displays.
+local function release(id, execution, lease, queue)
+  local member = id .. ':' .. execution
+  local worker = worker_of(lease) or ''
+  try('SREM', LEASES .. lease, member)
+  try('ZREM', WIP .. queue, member)
+  try('DEL', RQ_EXECUTION .. member)
+  try('ZREM', RQ_EXECUTIONS .. id, execution)
+  try('SREM', RQ_WORKER .. worker .. ':executions', member)
+  if try('EXISTS', RQ_WORKER .. worker .. ':executions') == 0 and try('HEXISTS', RQ_WORKER .. worker, 'state') == 1 then
+    try('HSET', RQ_WORKER .. worker, 'state', 'idle')
+  end
+end
+
+-- Writes one execution's outcome, its only copy until a collector has recorded it; answers the field's name.
+local function note(job, status, code, body)
+  local field = 'o:' .. int(job.run) .. ':' .. int(job.attempt)
+  call('HSET', job.key, field, '{"status":' .. cjson.encode(status) .. ',"code":' .. cjson.encode(code)
+    .. ',"worker":' .. cjson.encode(job.worker_name or '') .. ',"execution":' .. cjson.encode(job.execution)
+    .. ',"started_ms":' .. int(job.started_ms or NOW) .. ',"ended_ms":' .. int(NOW) .. ',"body":' .. body .. '}')
+  return field
+end
+
+local GAVE_UP = {
+  died = 'The process that ran it died.', lost = 'The worker that ran it died.', stopped = 'The worker was stopped before it ended.',
+}
+
+-- A lease ends without an outcome. Cause: died (its child), lost (its worker), stopped (killed in a deploy), released (not begun).
+-- Its mark alone says whether it was begun (rule 3). The caller has checked OPEN, EVENTS and `broken_home`.
+local function give_back(job, cause)
+  release(job.id, job.execution, job.lease, job.queue)
+  local state, code = doom(job)
+  if job.mark ~= '1' then
+    if state then conclude(job, state, code) else push(job, job.place or 'queue', true) end
+    return
+  end
+  local why = cause == 'stopped' and 'worker_stopped' or 'worker_died'
+  local last = note(job, 'failed', why, cjson.encode({error = {code = why, message = GAVE_UP[cause], traceback = ''}}))
+  if cause ~= 'stopped' then
+    job.deaths = job.deaths + 1
+    if job.place == 'alone' then job.crashes = job.crashes + 1 end
+    call('HSET', job.key, 'deaths', int(job.deaths), 'crashes', int(job.crashes))
+  end
+  call('HSET', job.key, 'last_execution', job.execution)
+  if state then
+    conclude(job, state, code, last)
+  elseif job.rerun == 'never' then
+    conclude(job, 'failed', 'interrupted', last)
+  elseif job.crashes >= 3 then
+    conclude(job, 'failed', 'crashed', last)
+  else
+    push(job, home(job), true)
+    emit(job.id, job.version, 'returned')
+  end
+end
+
+-- The first key that giving the job back could not use.
+local function broken_home(job) return broken(QUEUE .. job.queue, 'list', ALONE .. job.queue, 'list') end
+
+-- Gives back up to `limit` leases of one generation; answers how many it still has. `keep_marked`: leave what was begun.
+local function give_back_lease(lease, limit, cause, keep_marked)
+  if not is(LEASES .. lease, 'set') then
+    try('DEL', LEASES .. lease) -- what it held is found by reconcile through the open set
+    return 0
+  end
+  local members = call('SMEMBERS', LEASES .. lease)
+  table.sort(members, function(a, b) return a > b end) -- ids are time-ordered: the oldest ends at the head
+  local kept, done = 0, 0
+  for _, member in ipairs(members) do
+    if done >= limit then return #members - done end
+    local id, execution = split_member(member)
+    local job, why = nil, 'corrupt'
+    if id then job, why = read(id) end
+    if not job or job.state ~= 'started' or job.execution ~= execution then
+      call('SREM', LEASES .. lease, member)
+      try('DEL', RQ_EXECUTION .. member)
+      if why == 'corrupt' and id then quarantine(id, '') end
+      done = done + 1
+    elseif broken_home(job) or (keep_marked and job.mark == '1') then
+      kept = kept + 1
+    else
+      heed(job)
+      give_back(job, cause)
+      done = done + 1
+    end
+  end
+  return keep_marked and 0 or kept
+end
+
+-- Workers -------------------------------------------------------------------------------------------------------------------
+
+local function queues_of(worker)
+  local queues = {}
+  for name in string.gmatch(try('HGET', WORKERS, worker) or '', '[^,]+') do queues[#queues + 1] = name end
+  return queues
+end
+
+local function leave_idle(lease, queues)
+  for _, name in ipairs(queues) do try('SREM', IDLE .. name, lease) end
+end
+
+-- Strikes a worker without leases off every list.
+local function unregister(worker)
+  for _, name in ipairs(queues_of(worker)) do try('SREM', RQ_WORKERS_OF .. name, RQ_WORKER .. worker) end
+  call('HDEL', WORKERS, worker)
+  try('HDEL', BEATS, worker)
+  try('HDEL', MISSED, worker)
+  try('SREM', RQ_WORKERS, RQ_WORKER .. worker)
+  try('DEL', GENERATIONS .. worker, ALIVE .. worker, RQ_WORKER .. worker, RQ_WORKER .. worker .. ':executions')
+end

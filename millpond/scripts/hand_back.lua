@@ -1,0 +1,35 @@
+-- hand_back: gives leases back to the head of their queue. It names the generation that it retires, so sending it again changes nothing.
+local worker, generation, mode, cause = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lease = worker .. ':' .. generation
+local PAGE = 500
+if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash') then return 1 end -- not done: call again
+
+local function hand_back_item(id, execution)
+  local job = read(id)
+  if not job then
+    try('SREM', LEASES .. lease, id .. ':' .. execution)
+    try('DEL', RQ_EXECUTION .. id .. ':' .. execution)
+    return
+  end
+  -- What was begun is never given back by its living holder.
+  if job.state ~= 'started' or job.execution ~= execution or job.mark == '1' or broken_home(job) then return end
+  heed(job)
+  give_back(job, 'released')
+end
+
+leave_idle(lease, queues_of(worker))
+if mode == 'items' then
+  for i = 5, #ARGV, 2 do hand_back_item(ARGV[i], ARGV[i + 1]) end
+  return try('SCARD', LEASES .. lease) or 0
+end
+
+if call('HEXISTS', WORKERS, worker) == 1 then call('HSET', GENERATIONS .. worker, generation, 'retired') end
+local left = give_back_lease(lease, PAGE, cause, mode == 'unmarked')
+if mode == 'leave' and left == 0 then
+  for _, other in ipairs(call('HKEYS', GENERATIONS .. worker)) do
+    call('HSET', GENERATIONS .. worker, other, 'retired')
+    left = left + give_back_lease(worker .. ':' .. other, PAGE, cause, false)
+  end
+  if left == 0 then unregister(worker) end
+end
+return left

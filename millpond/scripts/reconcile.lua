@@ -1,0 +1,97 @@
+-- reconcile: looks whether open jobs are in the one place where they must be, and repairs (rule 7). A slice a call.
+local cursor, count, searches = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local UNRECORDED_MS = 10000 -- a final job waits this long for its collector before its event is sent again
+local DOUBTFUL_MS = 30000 -- a queued job is looked for in a list only after this long
+local repairs = {}
+
+if broken_record() or broken(RESENT, 'zset', WORKERS, 'hash') then return {0, 0, {}} end
+
+local function repaired(kind) repairs[kind] = (repairs[kind] or 0) + 1 end
+
+local function send_again(id, version, kind)
+  local last = tonumber(call('ZSCORE', RESENT, id) or '') or 0
+  if NOW - last < UNRECORDED_MS and last <= NOW then return end
+  call('ZADD', RESENT, int(NOW), id)
+  emit(id, version, kind)
+  repaired(kind)
+end
+
+local function older_than_head(job, list)
+  local head = call('LINDEX', list, 0)
+  if not head then return true end
+  local enqueued = is(JOB .. head, 'hash') and tonumber(call('HGET', JOB .. head, 'enqueued_ms') or '')
+  return not enqueued or (job.enqueued_ms or 0) < enqueued
+end
+
+local function check_queued(job)
+  local list = list_of(job.place or 'queue', job.queue)
+  if not is(list, 'list') then return end
+  local state, code = doom(job)
+  if state then
+    if call('LLEN', list) < 10000 then call('LREM', list, 0, job.id) end
+    conclude(job, state, code)
+    return repaired(state)
+  end
+  if call('LLEN', list) > 0 then
+    if NOW - (job.enqueued_ms or 0) < DOUBTFUL_MS or not older_than_head(job, list) or searches <= 0 then return end
+    searches = searches - 1
+    if call('LPOS', list, job.id) then return end
+  end
+  push(job, job.place or 'queue', true)
+  repaired('pushed')
+end
+
+local function check_scheduled(job)
+  local key = SCHEDULED .. job.queue
+  if not is(key, 'zset') then return end
+  local state, code = doom(job)
+  if state then
+    call('ZREM', key, job.id)
+    conclude(job, state, code)
+    repaired(state)
+  elseif not call('ZSCORE', key, job.id) then
+    call('ZADD', key, (job.run_at_ms or NOW) / 1000, job.id)
+    try('SADD', RQ_QUEUES, QUEUE .. job.queue)
+    repaired('scheduled')
+  end
+end
+
+local function check_started(job)
+  local worker, generation = split_member(job.lease)
+  local listed = worker and call('HEXISTS', WORKERS, worker) == 1 and try('HEXISTS', GENERATIONS .. worker, generation) == 1
+  if not listed then
+    if broken_home(job) then return end
+    give_back(job, 'lost')
+    return repaired('taken_back')
+  end
+  if is(LEASES .. job.lease, 'set') and call('SADD', LEASES .. job.lease, member_of(job)) == 1 then repaired('leased') end
+  if try('ZADD', WIP .. job.queue, '+inf', member_of(job)) == 1 then repaired('shown') end
+end
+
+local function check(id)
+  local job, why = read(id)
+  if not job then
+    if why == 'corrupt' then quarantine(id, '') end
+    return send_again(id, 0, why)
+  end
+  if not job.state and not adopt(job) then
+    quarantine(id, '')
+    return send_again(id, 0, 'corrupt')
+  end
+  local version = job.version
+  heed(job)
+  if job.version ~= version then repaired('heeded') end
+  if job.state == 'queued' then check_queued(job)
+  elseif job.state == 'scheduled' then check_scheduled(job)
+  elseif job.state == 'started' then check_started(job)
+  elseif NOW - (job.ended_ms or 0) > UNRECORDED_MS then send_again(id, job.version, 'resent') end
+end
+
+local page = call('SSCAN', OPEN, cursor, 'COUNT', count)
+for _, id in ipairs(page[2]) do check(id) end
+local flat = {}
+for kind, number in pairs(repairs) do
+  flat[#flat + 1] = kind
+  flat[#flat + 1] = int(number)
+end
+return {page[1], #page[2], flat}

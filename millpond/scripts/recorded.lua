@@ -1,0 +1,47 @@
+-- recorded: sent after the database's commit. Drops the outcomes it holds; takes a job out of the open set if its hash is final
+-- and still has the version that was read. Version 0 says: recorded as gone or corrupt.
+local grace = tonumber(ARGV[1])
+local answers, at = {}, 2
+local unusable = broken(OPEN, 'set', EVENTS, 'stream', FORGET, 'zset')
+
+local function close(id)
+  call('SREM', OPEN, id)
+  try('ZREM', RESENT, id)
+  return 1
+end
+
+local function keep_until(job)
+  if job.state == 'failed' then
+    try('ZADD', KEPT .. job.queue, int(job.ended_ms or NOW), job.id)
+  else
+    -- RQ's own producers read results for result_ttl (rq 3.0: 500 s where unset).
+    local ttl = job.adopted and (job.result_ttl or 500) * 1000 or 0
+    if ttl < 0 then ttl = 86400000 end
+    call('ZADD', FORGET, int(NOW + math.max(grace, ttl)), job.id)
+  end
+end
+
+local function recorded(id, version, fields)
+  local job, why = read(id)
+  if not job then
+    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close(id) end
+    emit(id, 0, why) -- deleted between the read and now: have that recorded too
+    return 0
+  end
+  if #fields > 0 then call('HDEL', job.key, unpack(fields)) end
+  if not job.state then return 0 end
+  heed(job)
+  if not FINAL[job.state] or job.version ~= version then return 0 end
+  call('HSET', job.key, 'recorded', int(version))
+  keep_until(job)
+  return close(id)
+end
+
+while at <= #ARGV do
+  local id, version, size = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local fields = {}
+  for i = 1, size do fields[i] = ARGV[at + 2 + i] end
+  at = at + 3 + size
+  answers[#answers + 1] = unusable and 0 or recorded(id, version, fields)
+end
+return answers

@@ -1,0 +1,22 @@
+-- start: marks executions as begun; attempt + 1. What was begun is told from what was only claimed by this mark alone.
+local lease = ARGV[1] .. ':' .. ARGV[2]
+local unusable = broken_record()
+local answers = {}
+
+local function begin(id, execution)
+  local job = read(id)
+  if not job or unusable or job.state ~= 'started' or job.execution ~= execution then return 'no' end
+  if job.mark == '1' then return 'go' end -- said before; the answer was lost
+  heed(job)
+  if job.rerun == 'never' and job.attempt >= 1 then
+    release(id, execution, lease, job.queue)
+    conclude(job, 'failed', 'interrupted')
+    return 'no'
+  end
+  call('HSET', job.key, 'mark', '1', 'attempt', int(job.attempt + 1), 'version', int(job.version + 1), 'started_ms', int(NOW),
+    'started_at', utc(NOW))
+  return 'go'
+end
+
+for i = 3, #ARGV, 2 do answers[#answers + 1] = begin(ARGV[i], ARGV[i + 1]) end
+return answers
