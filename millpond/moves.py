@@ -145,11 +145,12 @@ def start(worker: str, generation: int, items: Sequence[Held]) -> Call[list[str]
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What Redis holds for this child: `live` (may it claim), `idle` (other generations asleep on its queues),
-    `held` {(job, execution): wish} with wish "", "cancel" or "stop", `waiting` ids in its queues."""
+    `held` {(job, execution): wish} with wish "", "cancel" or "stop" (None: cannot be told, so judge nothing), `waiting` ids in
+    its queues."""
 
     live: bool
     idle: int
-    held: dict[Held, str]
+    held: dict[Held, str] | None
     waiting: int
 
 
@@ -157,7 +158,7 @@ def compare(worker: str, generation: int, queues: Sequence[str], alone: bool = F
     """Read, and only read, what this generation holds (rule 4)."""
 
     def read(raw: Any) -> Comparison:
-        held = {(text(j), text(e)): text(w) for j, e, w in raw[2]}
+        held = None if raw[2] is None else {(text(j), text(e)): text(w) for j, e, w in raw[2]}
         return Comparison(bool(int(raw[0])), int(raw[1]), held, int(raw[3]))
 
     return Call(load("compare"), [worker, generation, int(alone), *queues], read)
