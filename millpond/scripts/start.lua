@@ -5,10 +5,11 @@ local answers = {}
 
 local function begin(id, execution)
   local job = read(id)
-  if not job or unusable or job.state ~= 'started' or job.execution ~= execution then return 'no' end
+  if not job or job.state ~= 'started' or job.execution ~= execution then return 'no' end
   if job.mark == '1' then return 'go' end -- said before; the answer was lost
   heed(job)
   if job.rerun == 'never' and job.attempt >= 1 then
+    if unusable then return 'no' end
     release(id, execution, lease, job.queue)
     conclude(job, 'failed', 'interrupted')
     return 'no'
