@@ -1,0 +1,81 @@
+"""The article's load script, grown up: many processes that send at once, and a count of what became of it all."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from loadtest.journal import Entry, Journal
+from loadtest.plan import Plan
+from loadtest.senders import Sender, sender
+from loadtest.tally import Record, Tally, count
+from millpond.client import Client
+
+_START_S = 120.0  # for all processes to be there
+_POLL_S = 0.5
+_CLOCKS_S = 300.0  # how far this host's clock may be from Redis's when jobs are looked for by time
+
+
+def send_all(plan: Plan) -> list[Entry]:
+    """Send every request of the plan, each process its share one after the other, and answer the journal."""
+    context = _context()
+    barrier = context.Barrier(plan.processes)
+    Journal(plan.journal).clear()
+    processes = [context.Process(target=_send_share, args=(plan, number, barrier)) for number in range(plan.processes)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if failed := [process.exitcode for process in processes if process.exitcode]:
+        raise RuntimeError(f"{len(failed)} of the {plan.processes} processes ended with {set(failed)}")
+    return Journal(plan.journal).read()
+
+
+def _context() -> ForkServerContext:
+    """Processes forked from one that has imported everything and has no threads: 100 start in a second and share its memory."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["loadtest.burst"])
+    return context
+
+
+def _send_share(plan: Plan, number: int, barrier: Barrier) -> None:
+    one = sender(plan)
+    barrier.wait(_START_S)
+    with Journal(plan.journal).writer() as journal:
+        for n in plan.share(number):
+            journal.add(_timed(plan, one, n))
+
+
+def _timed(plan: Plan, one: Sender, n: int) -> Entry:
+    key = f"burst-{n}"
+    sent_at = datetime.now(UTC).isoformat()
+    began = time.monotonic()
+    answer = one.send(n, key)
+    seconds = time.monotonic() - began
+    success = 200 <= answer.status < 300 and not answer.error and seconds <= plan.timeout_s
+    return Entry(n, key, answer.status, answer.id, sent_at, seconds, answer.error, success)
+
+
+def watch(plan: Plan, entries: list[Entry], wait_s: float) -> Tally:
+    """Look at the record until it holds all that was accepted, at most `wait_s` seconds; answers the last look."""
+    deadline = time.monotonic() + wait_s
+    with Client(plan.url) as client:
+        while True:
+            tally = count(entries, records(client, plan))
+            if not tally.lost or time.monotonic() > deadline:
+                return tally
+            time.sleep(_POLL_S)
+
+
+def records(client: Client, plan: Plan) -> Iterator[Record]:
+    """The jobs of this run that are on record."""
+    since = plan.began_at - timedelta(seconds=_CLOCKS_S)
+    numbers = range(plan.first, plan.first + plan.requests)
+    filters: dict[str, Any] = {} if plan.classic else {"tag.burst": plan.run}
+    for job in client.list(since=since, limit=500, **filters):
+        n = job.tags.get("job_id" if plan.classic else "n", "")
+        if n.isdecimal() and int(n) in numbers:
+            yield Record(job.id, int(n), job.ended_at, job.recorded_at)

@@ -1,0 +1,67 @@
+"""The commands, their options and what they print."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from loadtest import bench as benchmark
+from loadtest.burst import send_all, watch
+from loadtest.plan import Plan
+from loadtest.tally import answer_lines
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+Url = Annotated[str, typer.Option(help="Where the API listens.")]
+
+
+def _arguments(text: str) -> list[Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise typer.BadParameter(f"not JSON: {error}") from None
+    if not isinstance(value, list):
+        raise typer.BadParameter("a JSON array is expected")
+    return value
+
+
+@app.command()
+def burst(
+    url: Url = "http://127.0.0.1:8888",
+    requests: Annotated[int, typer.Option(min=1, help="How many requests in all.")] = 1000,
+    processes: Annotated[int, typer.Option(min=1, help="How many processes send them.")] = 10,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a request is a failure.")] = 3.0,
+    classic: Annotated[bool, typer.Option("--classic", help="GET / with a job_id, as in the article.")] = False,
+    task: Annotated[str, typer.Option(help="The task to submit; --classic: the server's choice.")] = "sleep",
+    args: Annotated[str, typer.Option(help="Its arguments, a JSON array.")] = "[0.01]",
+    wait_s: Annotated[float, typer.Option(help="How long to wait for the record of what was accepted.")] = 300.0,
+    journal: Annotated[Path | None, typer.Option(help="Where to keep a line for each request.")] = None,
+) -> None:
+    """Send many requests at once; count what was accepted, recorded, lost and doubled. Exit code 1 if it is not all and once."""
+    with tempfile.TemporaryDirectory(prefix="millpond-burst-") as folder:
+        plan = Plan(
+            url=url,
+            requests=requests,
+            processes=min(processes, requests),
+            timeout_s=timeout,
+            classic=classic,
+            task=task,
+            args=_arguments(args),
+            journal=journal or Path(folder) / "journal.ndjson",
+        )
+        entries = send_all(plan)
+        typer.echo("\n".join(answer_lines(entries)))
+        tally = watch(plan, entries, wait_s)
+    typer.echo("\n".join(tally.lines()))
+    raise typer.Exit(0 if tally.good else 1)
+
+
+@app.command()
+def bench(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender, in turn; medians are printed.")] = 5,
+) -> None:
+    """Submit/s and no-op jobs/s of a Millpond of its own beside stock RQ's, on this machine, in this run."""
+    for line in benchmark.run(rounds):
+        typer.echo(line)

@@ -1,0 +1,60 @@
+"""What the load's own side saw: one NDJSON line for each request, appended by many processes to one file."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request and its answer. `status` 0: no answer within the time; `id` is the job's, where the answer names it."""
+
+    n: int
+    key: str
+    status: int
+    id: str
+    sent_at: str  # RFC 3339, UTC
+    seconds: float
+    error: str
+    success: bool
+
+
+class Journal:
+    """A file of entries. It is made empty, then appended to; any number of processes may have it open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def clear(self) -> Self:
+        """Begin anew."""
+        self.path.write_bytes(b"")
+        return self
+
+    @contextmanager
+    def writer(self) -> Iterator["Writer"]:
+        """Open it to append."""
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            yield Writer(file)
+        finally:
+            os.close(file)
+
+    def read(self) -> list[Entry]:
+        """All entries, in the order in which their answers came."""
+        return [Entry(**orjson.loads(line)) for line in self.path.read_bytes().splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """An open journal."""
+
+    file: int
+
+    def add(self, entry: Entry) -> None:
+        """Append one line; a single write, so that lines of several processes never mix."""
+        os.write(self.file, orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,68 @@
+"""Counting is right where it matters: a job that is missing, doubled, not ended, or of somebody else."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from loadtest.journal import Entry, Journal
+from loadtest.tally import Record, answer_lines, count, percentile
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def entry(n: int, status: int = 202, id: str = "", success: bool = True, seconds: float = 0.01) -> Entry:
+    return Entry(n, f"key-{n}", status, id, "2026-01-01T12:00:00Z", seconds, "", success)
+
+
+def record(n: int, id: str = "", ended: bool = True, lag_s: float = 0.5) -> Record:
+    return Record(id or f"id-{n}", n, NOON if ended else None, NOON + timedelta(seconds=lag_s))
+
+
+def test_all_recorded_once() -> None:
+    tally = count([entry(n) for n in range(3)], [record(n) for n in range(3)])
+    assert tally.good
+    assert tally.lines() == ["accepted 3 recorded 3 lost 0 duplicate 0", "recorded_at - ended_at s: p50 0.500 p99 0.500"]
+
+
+def test_a_missing_job_is_lost() -> None:
+    tally = count([entry(1), entry(2)], [record(1)])
+    assert (tally.accepted, tally.recorded, tally.lost, tally.good) == (2, 1, 1, False)
+
+
+def test_a_job_that_has_not_ended_is_not_recorded() -> None:
+    assert count([entry(1)], [record(1, ended=False)]).lost == 1
+
+
+def test_two_jobs_for_one_request_are_a_duplicate() -> None:
+    tally = count([entry(1)], [record(1, "a"), record(1, "b")])
+    assert (tally.recorded, tally.duplicate, tally.good) == (1, 1, False)
+
+
+def test_another_job_than_the_answered_one_does_not_count() -> None:
+    assert count([entry(1, id="a")], [record(1, "b")]).lost == 1
+
+
+def test_a_refused_request_is_neither_accepted_nor_lost_but_no_success() -> None:
+    tally = count([entry(1), entry(2, status=503, success=False)], [record(1)])
+    assert (tally.accepted, tally.lost, tally.good) == (1, 0, False)
+
+
+def test_the_article_s_line() -> None:
+    answers = [entry(n, success=n < 2) for n in range(10)]
+    assert answer_lines(answers)[0] == "20.0% request success!"
+    assert answer_lines([entry(1)]) == ["100.0% request success!", "latency ms: p50 10.0 p90 10.0 p99 10.0 max 10.0"]
+
+
+@pytest.mark.parametrize(("of", "value"), [(50, 50), (90, 90), (99, 99), (100, 100), (1, 1)])
+def test_percentiles_are_values_that_were_seen(of: float, value: float) -> None:
+    assert percentile([float(n) for n in range(100, 0, -1)], of) == value
+
+
+def test_a_journal_gives_back_what_several_writers_added(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal").clear()
+    with journal.writer() as one, journal.writer() as two:
+        one.add(entry(1))
+        two.add(entry(2, status=0))
+        one.add(entry(3))
+    assert [line.n for line in journal.read()] == [1, 2, 3]
