@@ -98,7 +98,11 @@ if gevent is not None:
     def cluster_info_gevent(clusters: list[int] | None = None, seconds: float = 3.0) -> list[Cluster]:
         """Ask by a greenlet for each cluster and for each call: 2 x `seconds`, in one thread."""
         asked = CLUSTERS if clusters is None else clusters
-        return _told("gevent", _side_by_side(lambda cluster_id: _ask_at_once(cluster_id, seconds), asked))
+        try:
+            return _told("gevent", _side_by_side(lambda cluster_id: _ask_at_once(cluster_id, seconds), asked))
+        finally:
+            if gevent.getcurrent().parent is None:  # a plain thread: the hub made for this call would keep two files open
+                gevent.get_hub().destroy()
 
 
 def _ask_at_once(cluster_id: int, seconds: float) -> Cluster:

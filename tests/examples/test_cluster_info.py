@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,10 +46,15 @@ def test_the_clusters_can_be_chosen(way: str) -> None:
     assert ask([], seconds=0) == []
 
 
-def test_greenlets_work_in_several_threads_at_once() -> None:
+def test_greenlets_work_in_several_threads_at_once_and_leave_no_file_open() -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = open_files()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: cluster_info_gevent(seconds=CALL_S), range(8)))
     assert all(without_seconds(answer) == without_seconds(answers[0]) for answer in answers)
+    assert open_files() == before
 
 
 def test_a_process_that_fails_is_an_error() -> None:
