@@ -53,8 +53,8 @@ class PostgresServer(Process):
         # Nobody but the server itself may read its folder, so the log lies beside it.
         log = folder.with_name(folder.name + ".log")
         data = folder / "data"
-        options = ["-D", str(data), "-p", str(self.port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
-        super().__init__([binaries / "postgres", *options], log, user=user)
+        listen = ["-p", str(self.port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+        super().__init__([binaries / "postgres", "-D", data, *listen], log, user=user)
         self.cwd = folder
         if not data.exists():
             setup = [str(binaries / "initdb"), "-D", str(data), "-U", self.name, "-A", "trust", "-E", "UTF8", "--no-locale"]
