@@ -1,0 +1,195 @@
+"""Tasks: functions that run as jobs, and what such a function can ask about the job it runs for.
+
+    from millpond import task, current_job
+
+    @task(timeout_s=60, max_attempts=3)
+    def resize(path: str, width: int = 100) -> dict:
+        current_job().progress(0.5, "half way")
+        ...
+
+A decorated function stays a plain function. Its arguments arrive as JSON gave them: annotations are checked before a job is
+accepted, and convert nothing.
+"""
+
+import inspect
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeVar, get_args, overload
+
+from millpond.errors import BadSetting
+
+F = TypeVar("F", bound=Callable[..., Any])
+Rerun = Literal["always", "never"]
+
+QUEUE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+TASK_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a screen, and written at every step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A registered function and how its jobs run unless a submission says otherwise.
+
+    `timeout_s` None: no limit. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
+    backoff_s * backoff_factor ** (n - 1), at most max_backoff_s, changed by at most the share `jitter` of itself. `rerun`
+    "never": not begun a second time after its process died; it ends failed, `interrupted`.
+    """
+
+    name: str
+    function: Callable[..., Any] = field(repr=False)
+    queue: str = "default"
+    timeout_s: float | None = 60
+    max_attempts: int = 1
+    backoff_s: float = 1
+    backoff_factor: float = 2
+    max_backoff_s: float = 300
+    jitter: float = 0.1
+    rerun: Rerun = "always"
+
+    def __post_init__(self) -> None:
+        faults = list(_faults(self))
+        if faults:
+            raise BadSetting(f"Task {self.name!r}: " + "; ".join(faults) + ".")
+
+    @property
+    def path(self) -> str:
+        """The function's import path, under which stock RQ producers know it."""
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether it runs on an event loop."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+def _faults(task: Task) -> Iterator[str]:
+    if not isinstance(task.name, str) or not TASK_NAME.fullmatch(task.name):
+        yield "a name is a letter or _, then at most 127 letters, digits, '_', '.' or '-'"
+    if not isinstance(task.queue, str) or not QUEUE_NAME.fullmatch(task.queue):
+        yield f"queue {task.queue!r} is not {QUEUE_NAME.pattern}"
+    if inspect.isgeneratorfunction(task.function) or inspect.isasyncgenfunction(task.function):
+        yield "a generator cannot be a task"
+    if task.timeout_s is not None and not _is_number(task.timeout_s, above=0):
+        yield "timeout_s is a number of seconds over 0, or None"
+    if type(task.max_attempts) is not int or not 1 <= task.max_attempts <= 1000:
+        yield "max_attempts is an integer from 1 to 1000"
+    if not _is_number(task.backoff_s, least=0):
+        yield "backoff_s is a number of seconds, 0 or more"
+    if not _is_number(task.backoff_factor, least=1):
+        yield "backoff_factor is a number, 1 or more"
+    if not _is_number(task.max_backoff_s, least=0):
+        yield "max_backoff_s is a number of seconds, 0 or more"
+    if not _is_number(task.jitter, least=0) or task.jitter > 1:
+        yield "jitter is a number from 0 to 1"
+    if task.rerun not in get_args(Rerun):
+        yield 'rerun is "always" or "never"'
+
+
+def _is_number(value: object, *, least: float = -math.inf, above: float = -math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least and value > above
+
+
+_registered: dict[str, Task] = {}
+
+
+def registered() -> Mapping[str, Task]:
+    """All tasks of this process, by name."""
+    return MappingProxyType(_registered)
+
+
+@overload
+def task(function: F, /) -> F: ...
+@overload
+def task(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    timeout_s: float | None = 60,
+    max_attempts: int = 1,
+    backoff_s: float = 1,
+    backoff_factor: float = 2,
+    max_backoff_s: float = 300,
+    jitter: float = 0.1,
+    rerun: Rerun = "always",
+) -> Callable[[F], F]: ...
+def task(function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+    """Register a function, or a coroutine function, as a task under its own name or `name`; answers the function itself.
+
+    Options are the fields of `Task`. Raises BadSetting for a wrong option, or for a name that another function has.
+    """
+
+    def register(function: F) -> F:
+        if not inspect.isfunction(function):
+            raise BadSetting(f"Only a function can be a task, not {function!r}.")
+        _add(Task(name=name or function.__name__, function=function, **options))
+        return function
+
+    return register if function is None else register(function)
+
+
+def _add(new: Task) -> None:
+    old = _registered.get(new.name)
+    # A module that is imported again registers the same path again.
+    if old and old.path != new.path:
+        raise BadSetting(f"Two functions are called task {new.name!r}: {old.path} and {new.path}. Give one another name=.")
+    _registered[new.name] = new
+
+
+Report = Callable[[float | None, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
+    """The job that the calling code runs for. `deadline`: time.monotonic() at which it times out, or None."""
+
+    id: str = ""
+    task: str = ""
+    attempt: int = 1
+    run: int = 1
+    owner: str = "public"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    deadline: float | None = None
+    report: Report = field(default=lambda fraction, message: None, repr=False)
+    is_canceled: Callable[[], bool] = field(default=lambda: False, repr=False)
+
+    @property
+    def canceled(self) -> bool:
+        """Whether somebody asked for this job to be canceled or stopped: a long task should look, clean up and return."""
+        return self.is_canceled()
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the time-out, never below 0; None where there is none."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def progress(self, fraction: float | None = None, message: str = "") -> None:
+        """Say how far the job is: a fraction from 0 to 1, a short message, or both. Raises ValueError for another fraction."""
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise ValueError(f"fraction must be from 0 to 1, not {fraction!r}")
+        self.report(fraction, message[:MAX_MESSAGE])
+
+
+_current: ContextVar[JobContext] = ContextVar("millpond_job")
+_nowhere = JobContext()
+
+
+def current_job() -> JobContext:
+    """The job that the calling code runs for. Outside a job: one with id "", whose progress goes nowhere, so that a task can be
+    called as the plain function it is."""
+    return _current.get(_nowhere)
+
+
+@contextmanager
+def running(job: JobContext) -> Iterator[None]:
+    """Make `job` the current one inside the block, in this thread or asyncio task."""
+    token = _current.set(job)
+    try:
+        yield
+    finally:
+        _current.reset(token)
