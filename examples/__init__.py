@@ -3,6 +3,11 @@
 Nothing here knows about Redis, HTTP or databases: a task takes JSON values and returns one.
 """
 
-from examples import cluster_info, echo, mishaps, naps, primes, words
+from examples import cluster_info
+from examples.blocking import sleep
+from examples.coroutine import echo
+from examples.cpu import primes
+from examples.mishaps import crash, flaky
+from examples.text import word_count
 
-__all__ = ["cluster_info", "echo", "mishaps", "naps", "primes", "words"]
+__all__ = ["cluster_info", "crash", "echo", "flaky", "primes", "sleep", "word_count"]

@@ -8,11 +8,12 @@ from typing import Literal
 
 import pytest
 
-from examples.echo import echo
+from examples.blocking import sleep
+from examples.coroutine import echo
+from examples.cpu import primes
 from examples.mishaps import Unlucky, flaky
-from examples.naps import sleep
-from examples.primes import primes
-from examples.words import word_count
+from examples.text import word_count
+from millpond.loader import load
 from millpond.task import JobContext, registered, running
 from tests.processes import ROOT
 
@@ -61,3 +62,7 @@ def test_flaky_fails_twice_then_succeeds() -> None:
 def test_crash_ends_its_process(how: Literal["exit", "segfault", "abort"], code: int) -> None:
     call = f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); from examples.mishaps import crash; crash({how!r})"
     assert subprocess.run([sys.executable, "-c", call], cwd=ROOT, check=False).returncode == code
+
+
+def test_the_package_can_be_loaded_as_a_user_names_it() -> None:
+    assert {"sleep", "cluster_info_gevent"} <= set(load(["examples"]))
