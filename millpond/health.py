@@ -4,11 +4,9 @@ A URL is well if it answers 2xx; a file, if the process touched it within MAX_AG
 for 1 goes to stderr. Only the standard library is imported, because this runs every few seconds beside the process itself.
 """
 
-import http.client
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 MAX_AGE_S = 15.0
 TIMEOUT_S = 2.0  # less than the time-out of any health check that calls this
@@ -29,6 +27,10 @@ def _file_fault(path: Path, max_age_s: float) -> str:
 
 
 def _url_fault(url: str) -> str:
+    # Here, because they are most of what a check of a file would cost.
+    import http.client
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=TIMEOUT_S)
