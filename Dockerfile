@@ -42,7 +42,7 @@ COPY api api
 RUN python -m compileall -q api
 USER 10001:10001
 EXPOSE 8888
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "http://127.0.0.1:8888/readyz"]
 CMD ["python", "-m", "gunicorn", "-c", "api/gunicorn.conf.py", "api.wsgi:app"]
 
@@ -55,14 +55,12 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip install --no-index --no-deps --no-cache-dir /wheel/*.whl
 # Users' modules live in /tasks: mounted there, or copied there in an image FROM millpond-worker, and named in MILLPOND_TASKS.
-# A .pth file puts the folder last on the path, in processes that tasks spawn too.
 COPY examples /tasks/examples
-RUN echo /tasks > "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tasks.pth"
 COPY worker worker
 RUN python -m compileall -q worker /tasks
 USER 10001:10001
 ENV MILLPOND_HEALTH_FILE=/tmp/health
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "worker"]
 
@@ -78,6 +76,6 @@ COPY collector collector
 RUN python -m compileall -q collector
 USER 10001:10001
 ENV MILLPOND_HEALTH_FILE=/tmp/health
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "collector"]
