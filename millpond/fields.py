@@ -57,6 +57,13 @@ class Fields:
         except orjson.JSONDecodeError as error:
             raise Undecodable(f"Field {name} is not JSON.") from error
 
+    def numbers(self, name: str) -> list[float]:
+        """A JSON list of numbers, none where the field is absent."""
+        found = self.json(name) or []
+        if not isinstance(found, list) or not all(isinstance(one, int | float) for one in found):
+            raise Undecodable(f"Field {name} is not a list of numbers.")
+        return found
+
     def moment(self, name_ms: str, name_rq: str = "") -> datetime | None:
         """A moment: our milliseconds, else RQ's date."""
         try:

@@ -41,6 +41,7 @@ __all__ = [
 
 Hash = Mapping[str, bytes]
 
+
 def new_id() -> str:
     """A job id: a UUIDv7 in 32 hex digits, so that ids sort by time."""
     return uuid_utils.uuid7().hex
@@ -252,7 +253,7 @@ def _fields(task: str, owner: str, timeout_s: float | None, policy: RetryPolicy,
     """Only what differs from what an absent field means; `description` is what RQ's tools show, so it holds no arguments."""
     timeout = -1 if timeout_s is None else math.ceil(timeout_s)
     fields: dict[str, Arg] = {"task": task, "description": task, "owner": owner, "timeout": timeout}
-    if timeout_s is not None and timeout_s != timeout:
+    if timeout_s is not None:
         fields["timeout_ms"] = round(timeout_s * 1000)
     if rerun != "always":
         fields["rerun"] = rerun

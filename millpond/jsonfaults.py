@@ -27,7 +27,9 @@ _ALWAYS_FINE: Final = (bool, type(None))
 
 def pointer(path: Sequence[str | int]) -> str:
     """A JSON Pointer in its URI fragment form (RFC 6901, section 6): ("args", 0) is ``#/args/0``."""
-    return "#" + "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace") for part in path)
+    return "#" + "".join(
+        "/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace") for part in path
+    )
 
 
 def fault(path: Sequence[str | int], code: str, detail: str) -> Fault:

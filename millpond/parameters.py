@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from millpond.errors import BadSetting
-from millpond.jsonschemas import Check, Schema
 from millpond.jsonfaults import Fault, fault
+from millpond.jsonschemas import Check, Schema
 
 Kind = Literal["positional", "either", "keyword"]
 

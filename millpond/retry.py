@@ -49,4 +49,10 @@ class RetryPolicy:
         return {name: value for name, value in fields.items() if value != _DEFAULT_FIELDS[name]}
 
 
-_DEFAULT_FIELDS: dict[str, Arg] = {"max_attempts": 1, "backoff_ms": 1000, "backoff_factor": "2.0", "max_backoff_ms": 300_000, "jitter": "0.1"}
+_DEFAULT_FIELDS: dict[str, Arg] = {
+    "max_attempts": 1,
+    "backoff_ms": 1000,
+    "backoff_factor": "2.0",
+    "max_backoff_ms": 300_000,
+    "jitter": "0.1",
+}

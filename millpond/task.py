@@ -69,30 +69,27 @@ class Task:
 
 
 def _faults(task: Task) -> Iterator[str]:
-    if not isinstance(task.name, str) or not TASK_NAME.fullmatch(task.name):
-        yield "a name is a letter or _, then at most 127 letters, digits, '_', '.' or '-'"
-    if not isinstance(task.queue, str) or not QUEUE_NAME.fullmatch(task.queue):
-        yield f"queue {task.queue!r} is not {QUEUE_NAME.pattern}"
-    if inspect.isgeneratorfunction(task.function) or inspect.isasyncgenfunction(task.function):
-        yield "a generator cannot be a task"
-    if task.timeout_s is not None and not _is_number(task.timeout_s, above=0):
-        yield "timeout_s is a number of seconds over 0, or None"
-    if type(task.max_attempts) is not int or not 1 <= task.max_attempts <= 1000:
-        yield "max_attempts is an integer from 1 to 1000"
-    if not _is_number(task.backoff_s, least=0):
-        yield "backoff_s is a number of seconds, 0 or more"
-    if not _is_number(task.backoff_factor, least=1):
-        yield "backoff_factor is a number, 1 or more"
-    if not _is_number(task.max_backoff_s, least=0):
-        yield "max_backoff_s is a number of seconds, 0 or more"
-    if not _is_number(task.jitter, least=0) or task.jitter > 1:
-        yield "jitter is a number from 0 to 1"
-    if task.rerun not in get_args(Rerun):
-        yield 'rerun is "always" or "never"'
+    rules = {
+        "a name is a letter or _, then at most 127 letters, digits, '_', '.' or '-'": TASK_NAME.fullmatch(str(task.name)),
+        f"queue {task.queue!r} is not {QUEUE_NAME.pattern}": QUEUE_NAME.fullmatch(str(task.queue)),
+        "a generator cannot be a task": not _yields(task.function),
+        "timeout_s is a number of seconds over 0, or None": task.timeout_s is None or _is_number(task.timeout_s, above=0),
+        "max_attempts is an integer from 1 to 1000": type(task.max_attempts) is int and 1 <= task.max_attempts <= 1000,
+        "backoff_s is a number of seconds, 0 or more": _is_number(task.backoff_s),
+        "backoff_factor is a number, 1 or more": _is_number(task.backoff_factor, least=1),
+        "max_backoff_s is a number of seconds, 0 or more": _is_number(task.max_backoff_s),
+        "jitter is a number from 0 to 1": _is_number(task.jitter) and task.jitter <= 1,
+        'rerun is "always" or "never"': task.rerun in get_args(Rerun),
+    }
+    return (rule for rule, holds in rules.items() if not holds)
 
 
-def _is_number(value: object, *, least: float = -math.inf, above: float = -math.inf) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least and value > above
+def _yields(function: object) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _is_number(value: object, *, least: float = 0, above: float = -1) -> bool:
+    return type(value) in (int, float) and least <= value < math.inf and value > above  # type: ignore[operator]
 
 
 _registered: dict[str, Task] = {}

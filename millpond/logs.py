@@ -1,0 +1,101 @@
+"""Logs: one JSON object a line on standard output, from our own events and from every library that uses `logging`.
+
+An event's name is a verb (job_submitted); all else is in fields. `bind` adds fields (a job's id) to every line of the current
+thread or asyncio task. Nothing a user sends can break a line: text is escaped to ASCII and cut.
+"""
+
+import logging
+import logging.config
+import math
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import structlog
+
+MAX_FIELD: Final = 2_000  # characters of a field; a log is no store of payloads
+MAX_EXCEPTION: Final = 16_000  # characters of a traceback, of which the end matters
+
+Event = MutableMapping[str, Any]
+
+
+def configure(service: str, level: str = "info") -> None:
+    """Send every line of this process to standard output as JSON, from `level` on."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _service(service),
+        structlog.processors.format_exc_info,
+    ]
+    render: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _cut, structlog.processors.JSONRenderer(default=repr)]
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=render))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    for name in _LOUD:
+        adopt(name)
+
+
+# Libraries that bring handlers of their own.
+_LOUD: Final = ("gunicorn.error", "gunicorn.access", "tornado.access", "tornado.application", "tornado.general", "rq.worker", "alembic")
+
+
+def adopt(name: str) -> None:
+    """Take a library's own handlers away: its lines go through ours. For loggers that are set up after `configure`."""
+    library = logging.getLogger(name)
+    library.handlers = []
+    library.propagate = True
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger: ``log.info("job_submitted", job_id=id)``."""
+    return structlog.stdlib.get_logger(name)
+
+
+def bind(**fields: Any) -> AbstractContextManager[None]:
+    """Add fields to every line inside the block, also to those of libraries and of a user's task."""
+    return structlog.contextvars.bound_contextvars(**fields)
+
+
+def _service(name: str) -> Any:
+    def add(_logger: Any, _method: str, event: Event) -> Event:
+        event["service"] = name
+        return event
+
+    return add
+
+
+def _cut(_logger: Any, _method: str, event: Event) -> Event:
+    return {name: value[-MAX_EXCEPTION:] if name == "exception" else _short(value) for name, value in event.items()}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_FIELD else value[:MAX_FIELD] + "..."
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # NaN is not JSON
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping) and len(value) <= _MAX_MEMBERS:
+        return {str(key): _short_leaf(member) for key, member in value.items()}
+    if isinstance(value, list | tuple) and len(value) <= _MAX_MEMBERS:
+        return [_short_leaf(member) for member in value]
+    return _short(repr(value))
+
+
+_MAX_MEMBERS: Final = 50
+
+
+def _short_leaf(value: Any) -> Any:
+    return _short(value) if value is None or isinstance(value, str | bool | int | float) else _short(repr(value))
