@@ -1,0 +1,32 @@
+"""Whole Millponds for the system tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import RedisServer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``make soak``: the same tests with the counts that take long."""
+    parser.addoption("--full", action="store_true", help="system tests with their full counts")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether to run with full counts."""
+    return bool(pytestconfig.getoption("--full", default=False))
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for one module, which it may kill and stop."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for one module."""
+    return tmp_path_factory.mktemp("site")
