@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from millpond.up import redis_server
+from millpond import redis_server
 from tests.processes import Process, free_port
 
 

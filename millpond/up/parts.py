@@ -8,9 +8,8 @@ from pathlib import Path
 
 import redis
 
-from millpond import broker, health
+from millpond import broker, health, redis_server
 from millpond.errors import BadSetting
-from millpond.up import redis_server
 from millpond.up.folder import Folder
 from millpond.up.process import Part
 

@@ -1,14 +1,16 @@
 """Find a Redis or Valkey server on this machine, and the arguments with which it keeps what it answered."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from millpond.errors import BadSetting
 
-OLDEST = (7, 2)  # what the scripts need (flags=allow-oom, CLIENT NO-TOUCH) and the oldest that is tested
+OLDEST = (7, 2)  # the last version that Redis and Valkey have in common; what is older is not tested
 
 
 def find() -> Path:
@@ -36,3 +38,13 @@ def durable(folder: Path) -> list[str]:
     # An empty --save: the append-only file alone is the truth; snapshots would only add forks and a second copy.
     options = {"dir": str(folder), "appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
     return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def main(port: str, folder: str) -> None:
+    """Become a durable server on loopback: ``python -m millpond.redis_server PORT FOLDER``."""
+    binary = str(find())
+    os.execv(binary, [binary, "--bind", "127.0.0.1", "--port", port, *durable(Path(folder))])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

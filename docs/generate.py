@@ -1,0 +1,63 @@
+"""Writes docs/settings.md and docs/metrics.md from the code: ``python docs/generate.py``; with --check, only says what is out of date."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from millpond import metrics, settings
+
+DOCS = Path(__file__).resolve().parent
+
+SETTINGS = """# Settings
+
+Made by `make docs` from `millpond/settings.py`. Each is an environment variable; `NAME_FILE` names a file that holds the value instead
+(for secrets). A service reads its own at its start and refuses to start, with exit status 2 and one line per fault, if any is
+wrong or unknown. All services of one Millpond must name the same Redis and the same database.
+"""
+
+METRICS = """# Metrics
+
+Made by `make docs` from `millpond/metrics.py`. The API serves its own at `/metrics` in Prometheus's text format. Label values that
+tell of an error are the codes of [http.md](http.md#errors).
+"""
+
+
+def settings_page() -> str:
+    """Every setting, by the services that read it."""
+    rows = [(_code(one.name), one.values, _code(one.default), ", ".join(one.services), one.meaning) for one in settings.describe()]
+    return SETTINGS + "\n" + _table(("name", "takes", "default", "read by", "meaning"), rows)
+
+
+def metrics_page() -> str:
+    """Every metric, by service."""
+    rows = [(_code(one.name), one.kind, one.service, ", ".join(one.labels), one.meaning) for one in metrics.DECLARED]
+    return METRICS + "\n" + _table(("name", "kind", "service", "labels", "meaning"), rows)
+
+
+def _code(word: str) -> str:
+    return f"`{word}`" if word else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
+
+
+def main(check: bool) -> int:
+    """Write the pages, or compare them."""
+    stale = [name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != page()]
+    for name in stale:
+        if check:
+            print(f"docs/{name} is out of date: make docs", file=sys.stderr)
+        else:
+            (DOCS / name).write_text(PAGES[name]())
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
