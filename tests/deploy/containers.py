@@ -1,0 +1,77 @@
+"""Docker as the tests use it: images built once, containers and compose projects that are always taken away again."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from tests.processes import ROOT
+
+SERVICES = ("api", "worker", "collector")
+
+
+def docker(*words: str | Path, timeout_s: float = 60.0, env: Mapping[str, str] | None = None) -> str:
+    """Run ``docker ...`` in the project's root and answer what it printed; an AssertionError with all of it if it failed."""
+    said = attempt(*words, timeout_s=timeout_s, env=env)
+    assert said.returncode == 0, f"docker {' '.join(map(str, words))}\n{said.stdout}{said.stderr}"
+    return said.stdout
+
+
+def attempt(*words: str | Path, timeout_s: float = 60.0, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """As `docker`, when failing is an answer too. A shell's own MILLPOND_* and COMPOSE_* do not reach it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MILLPOND_", "COMPOSE_"))}
+    return subprocess.run(
+        ["docker", *words], capture_output=True, text=True, check=False, timeout=timeout_s, cwd=ROOT, env=environment | dict(env or {})
+    )
+
+
+def inspect(image: str) -> dict[str, Any]:
+    """What an image says about how it runs (docker's Config)."""
+    config: dict[str, Any] = json.loads(docker("image", "inspect", image))[0]["Config"]
+    return config
+
+
+def locked_down(image: str, *command: str, options: tuple[str, ...] = ()) -> str:
+    """Run a command in an image as compose and Kubernetes do: read-only root, no capability, no way to gain one, and no network."""
+    flags = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]
+    return docker("run", "--rm", *flags, *options, image, *command)
+
+
+class Project:
+    """The compose file under a name and a port of its own. Leaving it takes containers, networks and volumes away."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name = f"{name}-{os.getpid()}"
+        self.url = f"http://127.0.0.1:{port}"
+        self.env = {"MILLPOND_PORT": str(port)}
+
+    def compose(self, *words: str, timeout_s: float = 60.0) -> str:
+        """Run ``docker compose ...`` on this project."""
+        return docker("compose", "--project-name", self.name, *words, timeout_s=timeout_s, env=self.env)
+
+    def up(self, *words: str, timeout_s: float = 120.0) -> None:
+        """Bring it up as a user does, until every healthcheck is passed."""
+        said = attempt("compose", "-p", self.name, "up", "--detach", "--wait", *words, timeout_s=timeout_s, env=self.env)
+        assert said.returncode == 0, f"{said.stderr}\n{self.logs()}"
+
+    def states(self) -> dict[str, list[str]]:
+        """Each service's containers: "running healthy", "exited 0" ..."""
+        found: dict[str, list[str]] = {}
+        for line in self.compose("ps", "--all", "--format", "json").splitlines():
+            one = json.loads(line)
+            detail = one["ExitCode"] if one["State"] == "exited" else one["Health"]
+            found.setdefault(one["Service"], []).append(f"{one['State']} {detail}")
+        return found
+
+    def logs(self, *services: str) -> str:
+        """The last lines of each container."""
+        return self.compose("logs", "--no-color", "--tail", "40", *services)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What is still open is the test's own; nobody waits for it to drain.
+        self.compose("down", "--volumes", "--timeout", "3", timeout_s=120)

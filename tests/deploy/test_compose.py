@@ -1,0 +1,158 @@
+"""docker-compose.yml: what it promises about every container, and the real thing under a name and a port of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from millpond.client import Client
+from millpond.views import JobView
+from tests.deploy.containers import Project, attempt
+from tests.processes import ROOT, free_port
+from tests.until import until
+
+pytestmark = pytest.mark.timeout(600)  # the first build downloads packages
+
+ONE_SHOT = "migrate"
+
+
+def test_the_file_is_valid_with_nothing_set() -> None:
+    said = attempt("compose", "config", "--quiet")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+
+
+def test_every_container_is_locked_down_and_bounded(compose_file: dict[str, Any]) -> None:
+    for name, service in compose_file["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["init"] is True, name
+        assert service["pids_limit"] > 0, name
+        assert int(service["mem_limit"]) > 0, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert "privileged" not in service, name
+        # An image that is not ours is told who to be.
+        assert "user" in service or service["image"].startswith("millpond-"), name
+        if name != ONE_SHOT:
+            assert service["restart"] == "unless-stopped", name
+            assert service["stop_grace_period"], name
+
+
+def test_whatever_can_be_scaled_can_be_scaled(compose_file: dict[str, Any]) -> None:
+    for name, service in compose_file["services"].items():
+        assert "container_name" not in service, name
+        assert ("ports" in service) == (name == "proxy"), name
+
+
+def test_redis_and_postgres_have_no_way_out_and_the_proxy_no_way_to_them(compose_file: dict[str, Any]) -> None:
+    services = compose_file["services"]
+    assert compose_file["networks"]["data"]["internal"] is True
+    assert services["redis"]["networks"].keys() == services["postgres"]["networks"].keys() == {"data"}
+    assert services["proxy"]["networks"].keys() == {"default"}
+
+
+@pytest.fixture(scope="module")
+def project(images: dict[str, str]) -> Iterator[Project]:
+    with Project("millpond-test", free_port()) as project:
+        project.up()
+        yield project
+    for kind in ("container", "volume", "network"):
+        assert attempt(kind, "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project.name}").stdout == ""
+
+
+@pytest.fixture
+def client(project: Project) -> Iterator[Client]:
+    with Client(project.url) as client:
+        yield client
+
+
+def recorded(client: Client, id: str, timeout_s: float) -> JobView:
+    """Wait until the end of a job is on record."""
+
+    def look() -> JobView | None:
+        seen = client.get(id)
+        return seen if seen.recorded_at else None
+
+    found = until(look, timeout_s, f"{id} is recorded")
+    assert found
+    return found
+
+
+def burst(project: Project, *options: str) -> str:
+    """The load script against the project; what it printed."""
+    command = [sys.executable, "-m", "loadtest", "burst", "--url", project.url, "--requests", "300", "--processes", "10", *options]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
+    assert said.returncode == 0, f"{said.stdout}{said.stderr}\n{project.logs()}"
+    return said.stdout
+
+
+# The tests below share one project and go on where the one before stopped.
+
+
+def test_all_is_healthy_when_up_returns(project: Project) -> None:
+    assert project.states() == {
+        "redis": ["running healthy"],
+        "postgres": ["running healthy"],
+        "migrate": ["exited 0"],
+        "api": ["running healthy"],
+        "worker": ["running healthy"],
+        "collector": ["running healthy"],
+        "proxy": ["running healthy"],
+    }
+
+
+def test_a_job_is_submitted_run_and_recorded(client: Client) -> None:
+    job = client.submit("sleep", 0.1, wait_s=10)
+    assert job.status == "finished"
+    seen = recorded(client, job.id, 10)
+    assert seen.attempt == 1
+    assert seen.worker
+
+
+def test_jobs_run_in_a_worker_that_can_write_nowhere_but_tmp(client: Client) -> None:
+    """Processes need semaphores, greenlets a hub of their own."""
+    for task in ("cluster_info_processes", "cluster_info_gevent"):
+        job = client.submit(task, 1, 0.01, wait_s=30)
+        assert job.status == "finished", job.error
+
+
+@pytest.mark.parametrize("form", [[], ["--classic"]], ids=["v1", "classic"])
+def test_the_articles_load_loses_nothing(project: Project, form: list[str]) -> None:
+    said = burst(project, *form)
+    assert "100.0% request success!" in said
+    assert "accepted 300 recorded 300 lost 0 duplicate 0" in said
+
+
+def test_more_replicas_join_while_it_runs(project: Project, client: Client) -> None:
+    project.up("--no-recreate", "--scale", "api=2", "--scale", "worker=3", "--scale", "collector=2")
+    states = project.states()
+    assert {name: len(states[name]) for name in ("api", "worker", "collector")} == {"api": 2, "worker": 3, "collector": 2}
+    assert set(states["api"] + states["worker"] + states["collector"]) == {"running healthy"}
+    until(lambda: len(client.workers()) == 3, 10, "three workers are known")
+    until(lambda: all(served(project, replica) for replica in (1, 2)) or burst(project) == "", 60, "both API replicas serve")
+
+
+def served(project: Project, replica: int) -> int:
+    """How many submissions one API replica has answered."""
+    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8888/metrics').read().decode())"
+    metrics = project.compose("exec", "-T", "--index", str(replica), "api", "python", "-c", ask)
+    return sum(int(float(line.split()[-1])) for line in metrics.splitlines() if line.startswith("millpond_submissions_total"))
+
+
+def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:
+    waiting = [client.submit("sleep", 0.1, delay_s=3) for _ in range(20)]
+    running = [client.submit("sleep", 4) for _ in range(20)]
+    project.compose("restart", "--timeout", "10", "redis")
+    for job in waiting + running:
+        ended = recorded(client, job.id, 60)
+        assert ended.status == "finished", ended.error
+
+
+def test_each_service_leaves_by_itself_when_it_is_told_to_stop(project: Project) -> None:
+    project.compose("stop", timeout_s=120)
+    states = project.states()
+    # 137 is who had to be killed. Proxy and servers stop by their own signals.
+    assert {state for name in ("api", "worker", "collector") for state in states[name]} == {"exited 0"}
+    assert "exited 137" not in {state for found in states.values() for state in found}
