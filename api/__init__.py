@@ -1,0 +1,1 @@
+"""The HTTP service: takes jobs in, answers where they stand, holds no state of its own."""

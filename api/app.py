@@ -1,0 +1,124 @@
+"""The application of one replica: its routes, what its handlers share, and the order in which that starts and stops."""
+
+import itertools
+import logging
+
+from tornado.web import Application, RequestHandler
+
+from api import classic, fleet, health, jobs
+from api.calls import Reads, Writes
+from api.control import Control
+from api.handler import Handler, Missing
+from api.intake import Intake
+from api.listing import Listing
+from api.lookup import Lookup
+from api.plain import Plain
+from api.problems import Problem
+from api.readiness import Readiness
+from api.records import Records
+from api.server import Limits
+from api.submitter import Submitter
+from api.tasks import Catalogue
+from api.waiters import Waiters
+from millpond import logs, metrics
+from millpond.job import new_id
+from millpond.settings import ApiSettings
+
+_ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
+_QUEUE = r"([a-z0-9][a-z0-9_-]{0,63})"
+
+ROUTES: list[tuple[str, type[Handler]]] = [
+    (r"/v1/jobs", jobs.Jobs),
+    (rf"/v1/jobs/{_ID}", jobs.OneJob),
+    (rf"/v1/jobs/{_ID}/cancel", jobs.Cancel),
+    (rf"/v1/jobs/{_ID}/retry", jobs.Retry),
+    (r"/v1/tasks", fleet.Tasks),
+    (r"/v1/queues", fleet.Queues),
+    (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
+    (rf"/v1/queues/{_QUEUE}/resume", fleet.Resume),
+    (r"/v1/workers", fleet.Workers),
+    (r"/livez", health.Livez),
+    (r"/readyz", health.Readyz),
+    (r"/version", health.Version),
+    (r"/metrics", health.Metrics),
+    (r"/", classic.Root),
+    (r"/test", classic.Test),
+]
+
+
+class Api(Application):
+    """What the handlers share. Nothing here must outlive the process: any replica can answer for any job."""
+
+    def __init__(self, config: ApiSettings) -> None:
+        super().__init__(ROUTES, default_handler_class=Missing)
+        self.config = config
+        self.limits = Limits(
+            body_bytes=config.max_body_bytes,
+            header_bytes=config.max_header_bytes,
+            header_s=config.header_timeout_s,
+            body_s=config.body_timeout_s,
+            idle_s=config.idle_timeout_s,
+        )
+        self.log = logs.get("api")
+        self.draining = False
+        self._replica = new_id()[-12:]
+        self._numbers = itertools.count(1)
+        self._logs_requests = logging.getLogger("api").isEnabledFor(logging.DEBUG)
+        self._gather()
+
+    def _gather(self) -> None:
+        config = self.config
+        self.plain = Plain(config.redis_url)
+        self.reads = Reads(config.redis_url)
+        self.writes = Writes(config.redis_url)
+        self.submitter = Submitter(config.redis_url, config.idempotency_h)
+        self.records = Records(config.database_url)
+        self.waiters = Waiters(config.redis_url, self._replica)
+        self.readiness = Readiness(self.plain, config.durability)
+        self.catalogue = Catalogue(self.plain)
+        self.intake = Intake(self.readiness, self.catalogue, self.submitter)
+        self.lookup = Lookup(self.reads, self.records, self.waiters)
+        self.control = Control(self.writes, self.records)
+        self.listing = Listing(self.plain, self.lookup, self.records)
+
+    async def start(self) -> None:
+        """Begin what runs beside the requests. A Redis that is away is waited for there, not here."""
+        self.readiness.start()
+        self.catalogue.start()
+        self.waiters.start()
+        self.log.info("api_started", replica=self._replica, port=self.config.port)
+
+    def drain(self) -> None:
+        """Be not ready, close connections after their answers, let everybody go who waits."""
+        self.draining = True
+        self.waiters.drain()
+
+    async def stop(self) -> None:
+        """End what `start` began, after the last answer."""
+        for part in (self.readiness, self.catalogue, self.waiters, self.submitter, self.reads, self.writes, self.plain):
+            await part.close()
+        self.records.close()
+
+    def next_request_id(self) -> str:
+        """An id for a request that brought none: unique, and cheap to make."""
+        return f"{self._replica}-{next(self._numbers)}"
+
+    def refused(self, answer: Problem) -> None:
+        """Count what the server answered before any handler."""
+        metrics.ERRORS.labels(answer.code).inc()
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Count an answer; tell of it only where somebody reads debug lines. Called by Tornado after each."""
+        assert isinstance(handler, Handler)
+        method, status, seconds = handler.request.method or "", handler.get_status(), handler.request.request_time()
+        metrics.HTTP_REQUESTS.labels(handler.route, method, status).inc()
+        metrics.HTTP_SECONDS.labels(handler.route).observe(seconds)
+        if handler.code:
+            metrics.ERRORS.labels(handler.code).inc()
+        if self._logs_requests:
+            self._log_answer(handler, seconds)
+
+    def _log_answer(self, handler: Handler, seconds: float) -> None:
+        request = handler.request
+        fields = {"method": request.method, "path": request.path, "status": handler.get_status(), "code": handler.code}
+        self.log.debug("request_answered", **fields, seconds=round(seconds, 6), request_id=handler.request_id)

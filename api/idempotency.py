@@ -1,0 +1,43 @@
+"""Idempotency-Key: the header, and the two digests that tell a repeat from another request under the same key."""
+
+import re
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from tornado.httputil import HTTPHeaders
+
+from millpond.errors import BadInput
+
+MAX_KEY = 255  # characters; UUIDs have 36
+
+# A quoted string as the draft demands (RFC 9651 3.3.3), or bare as most clients send it.
+_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+_BARE = re.compile(r"[\x21\x23-\x7e]+")
+
+
+def key_of(headers: HTTPHeaders) -> str | None:
+    """The key, or None where none is sent. Raises BadInput for one that is empty, too long or not printable ASCII."""
+    given = headers.get_list("Idempotency-Key")
+    if not given:
+        return None
+    key = _read(given[0].strip())
+    if len(given) > 1 or not 0 < len(key) <= MAX_KEY:
+        raise BadInput(f"Idempotency-Key is one string of 1 to {MAX_KEY} printable characters.", code="bad_idempotency_key")
+    return key
+
+
+def _read(text: str) -> str:
+    if quoted := _QUOTED.fullmatch(text):
+        return re.sub(r'\\(["\\])', r"\1", quoted[1])
+    return text if _BARE.fullmatch(text) else ""
+
+
+def digests(owner: str, key: str, document: Any) -> tuple[bytes, bytes]:
+    """16 bytes of the owner's key, 16 of the body: the same whatever the order of its members and its white space."""
+    canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return _digest(f"{owner}\0{key}".encode()), _digest(canonical)
+
+
+def _digest(raw: bytes) -> bytes:
+    return blake2b(raw, digest_size=16).digest()

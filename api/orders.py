@@ -1,0 +1,194 @@
+"""A request's body as a job: a strict model, the catalogue's word on the arguments, every fault at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from millpond import codec
+from millpond.catalogue import Entry
+from millpond.errors import BadInput, Invalid
+from millpond.job import Job, Overrides, new_id, submission_fields
+from millpond.jsonfaults import Fault, fault
+from millpond.moves import Submission, Submitted
+from millpond.task import QUEUE_NAME
+from millpond.times import from_ms, to_ms
+
+MAX_SECONDS = 10 * 366 * 86_400  # no duration is longer: it must fit a date, and a mistaken unit should be seen
+MAX_TAGS = 32
+
+
+def _read_moment(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a time is text such as 2026-01-31T12:00:00Z")
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a time names its offset, as in 2026-01-31T12:00:00Z")
+    return moment
+
+
+def _after_1970(moment: datetime) -> datetime:
+    if to_ms(moment) <= 0:
+        raise ValueError("a time is after 1970")
+    return moment
+
+
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+Span = Annotated[float, Field(ge=0.001, le=MAX_SECONDS)]
+Moment = Annotated[datetime, BeforeValidator(_read_moment), AfterValidator(_after_1970)]
+QueueName = Annotated[str, StringConstraints(pattern=f"^{QUEUE_NAME.pattern}$")]
+TagName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+TagValue = Annotated[str, StringConstraints(max_length=256)]
+
+_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Retry(BaseModel):
+    """How failures are tried again; what is not given is as the task says."""
+
+    model_config = _STRICT
+
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
+    backoff_s: Seconds | None = None
+    backoff_factor: Annotated[float, Field(ge=1, le=1000)] | None = None
+    max_backoff_s: Seconds | None = None
+    jitter: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Body(BaseModel):
+    """What POST /v1/jobs takes. Null and absent mean the same."""
+
+    model_config = _STRICT
+
+    task: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}  # type: ignore[no-redef]  # mypy takes it for the constructor's
+    queue: QueueName | None = None
+    delay_s: Seconds | None = None
+    run_at: Moment | None = None
+    timeout_s: Span | None = None
+    expires_in_s: Span | None = None
+    retry: Retry | None = None
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=MAX_TAGS)] = {}
+    front: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A checked request for a job: what goes to Redis, and how the job looks at first."""
+
+    body: Body
+    entry: Entry
+    submission: Submission
+
+    def accepted(self, answer: Submitted) -> Job:
+        """The job as Redis accepted it."""
+        body, entry, sent = self.body, self.entry, self.submission
+        created = from_ms(answer.created_ms)
+        queued = answer.state == "queued"
+        due_ms = answer.created_ms + sent.delay_ms if sent.delay_ms else sent.run_at_ms
+        return Job(
+            id=answer.id,
+            task=entry.name,
+            queue=sent.queue,
+            status=answer.state,
+            max_attempts=(body.retry and body.retry.max_attempts) or entry.max_attempts,
+            rerun=entry.rerun,
+            args=body.args,
+            kwargs=body.kwargs,
+            tags=body.tags,
+            timeout_s=body.timeout_s or entry.timeout_s,
+            created_at=created,
+            enqueued_at=created if queued else None,
+            run_at=None if queued else from_ms(due_ms),
+            expires_at=from_ms(answer.created_ms + sent.expires_in_ms) if sent.expires_in_ms else None,
+        )
+
+
+def read(document: Any, find: Callable[[str], Entry | None]) -> Order:
+    """Check a decoded body by the model and the catalogue (`find`). Raises Invalid with every fault, as unknown_task if only
+    that is wrong."""
+    body, faults = _modelled(document)
+    entry, more = _catalogued(document, find)
+    if faults or more or body is None or entry is None:
+        raise _invalid([*faults, *more])
+    return Order(body, entry, _submission(body, entry))
+
+
+def named_task(document: Any) -> str | None:
+    """The task that a body asks for, checked or not."""
+    name = document.get("task") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _modelled(document: Any) -> tuple[Body | None, list[Fault]]:
+    if not isinstance(document, dict):
+        return None, [fault((), "wrong_type", "The body is a JSON object.")]
+    try:
+        body = Body.model_validate(document)
+    except ValidationError as error:
+        return None, [_fault(one) for one in error.errors(include_url=False, include_context=False, include_input=False)]
+    if body.delay_s is not None and body.run_at is not None:
+        return None, [fault(("run_at",), "conflicting_fields", "Give delay_s or run_at, not both.")]
+    return body, []
+
+
+def _catalogued(document: Any, find: Callable[[str], Entry | None]) -> tuple[Entry | None, list[Fault]]:
+    name = named_task(document)
+    if name is None:
+        return None, []
+    entry = find(name)
+    if entry is None:
+        return None, [fault(("task",), "unknown_task", f"No worker offers a task {name[:128]!r}.")]
+    args, kwargs = document.get("args", []), document.get("kwargs", {})
+    return entry, entry.check(args, kwargs) if isinstance(args, list) and isinstance(kwargs, dict) else []
+
+
+_CODES = {
+    "missing": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "string_pattern_mismatch": "bad_name",
+    "string_too_long": "too_long",
+    "too_long": "too_long",
+    "value_error": "bad_value",
+}
+
+
+def _fault(error: Any) -> Fault:
+    path = [part for part in error["loc"] if part != "[key]"]
+    return fault(path, _CODES.get(error["type"], "wrong_type"), error["msg"].removeprefix("Value error, ") + ".")
+
+
+def _invalid(faults: list[Fault]) -> Invalid:
+    if [one["code"] for one in faults] == ["unknown_task"]:
+        return Invalid(faults[0]["detail"], code="unknown_task", faults=faults)
+    return Invalid("The body breaks " + ("a rule." if len(faults) == 1 else f"{len(faults)} rules."), faults=faults)
+
+
+def _submission(body: Body, entry: Entry) -> Submission:
+    try:
+        data = codec.encode_payload(entry.name, body.args, body.kwargs)
+    except Invalid as error:  # the payload nests the arguments a little deeper than the body did
+        raise BadInput(error.detail, code="too_deep", faults=error.faults) from error
+    return Submission(
+        id=new_id(),
+        queue=body.queue or entry.queue,
+        data=data,
+        fields=submission_fields(entry, _overrides(body)),
+        run_at_ms=to_ms(body.run_at) if body.run_at else 0,
+        delay_ms=_ms(body.delay_s),
+        expires_in_ms=_ms(body.expires_in_s),
+        front=body.front,
+    )
+
+
+def _overrides(body: Body) -> Overrides:
+    return Overrides(timeout_s=body.timeout_s, tags=body.tags, **(body.retry.model_dump() if body.retry else {}))
+
+
+def _ms(seconds: float | None) -> int:
+    return round(seconds * 1000) if seconds else 0

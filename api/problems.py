@@ -1,0 +1,50 @@
+"""Errors as RFC 9457 documents: one form for every answer that is not a success."""
+
+import random
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from millpond import codec
+from millpond.errors import BadInput, MillpondError
+
+MEDIA_TYPE = "application/problem+json"
+OURS = "The fault is ours; the log tells it under this request id."
+
+
+class Refused(MillpondError):
+    """What HTTP itself has a status for, with our code."""
+
+    def __init__(self, status: int, code: str, detail: str = "", **data: Any) -> None:
+        super().__init__(detail, code=code, **data)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is sent for an error."""
+
+    status: int
+    code: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def problem(error: MillpondError, request_id: str = "") -> Problem:
+    """The answer to an error. Retry-After goes with 429 and 503, jittered so that refused clients do not return as one."""
+    phrase = HTTPStatus(error.status).phrase
+    headers = {"Content-Type": MEDIA_TYPE}
+    if error.status in (429, 503):
+        headers["Retry-After"] = str(random.randint(1, 2))
+    document = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": error.detail or phrase}
+    if isinstance(error, BadInput) and error.faults:
+        document["errors"] = error.faults
+    document.update(error.data)
+    if request_id:
+        document["request_id"] = request_id
+    return Problem(error.status, error.code, headers, codec.render(document))
+
+
+def ours() -> MillpondError:
+    """What a client hears of an error that nobody foresaw."""
+    return MillpondError(OURS)

@@ -1,0 +1,151 @@
+"""What waits, runs and ended in each queue, and which workers there are."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from api.plain import Pipe, Plain, number, text
+from millpond import keys
+
+_BUCKET_S = 10  # as scripts/common.lua counts ends in mp:drained
+_BUCKETS = 6  # whole buckets that drain_per_s looks back, beside the one that is being filled
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue's figures. `oldest_s`: how long its head has waited. `drain_per_s`: jobs ended per second in the last minute."""
+
+    name: str
+    queued: int
+    started: int
+    scheduled: int
+    failed: int
+    paused: bool
+    oldest_s: float | None
+    drain_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A registered worker. `alive`: its last heartbeat is at most 3.5 s old. `jobs`: how many it holds."""
+
+    name: str
+    queues: list[str]
+    alive: bool
+    state: str
+    jobs: int
+    hostname: str
+    pid: int | None
+    started_at: str
+    finished_jobs: int
+    failed_jobs: int
+    working_s: float
+
+
+async def names(plain: Plain) -> list[str]:
+    """Every queue that ever held a job. Raises NotDone."""
+    (known,) = await plain.read(lambda pipe: pipe.smembers(keys.RQ_QUEUES))
+    return sorted(text(key).removeprefix(keys.PREFIXES["QUEUE"]) for key in _members(known))
+
+
+async def queues(plain: Plain, more: Iterable[str] = ()) -> list[Queue]:
+    """Every queue that ever held a job, is paused, or is among `more`, by name. Raises NotDone."""
+    time, paused = await plain.read(lambda pipe: (pipe.time(), pipe.smembers(keys.PAUSED)))
+    now_s = time[0] + time[1] / 1e6
+    stopped = {text(name) for name in _members(paused)}
+    listed = sorted({*await names(plain), *stopped, *more})
+    rows = await _count(plain, listed, int(now_s // _BUCKET_S))
+    since = await _enqueued_s(plain, [text(row[6]) for row in rows])
+    span_s = _BUCKETS * _BUCKET_S + now_s % _BUCKET_S
+    return [
+        Queue(
+            name=name,
+            queued=number(row[0]) + number(row[1]),
+            started=number(row[2]),
+            scheduled=number(row[3]),
+            failed=number(row[4]),
+            paused=name in stopped,
+            oldest_s=None if enqueued_s is None else round(max(0.0, now_s - enqueued_s), 3),
+            drain_per_s=round(_sum(row[5]) / span_s, 3),
+        )
+        for name, row, enqueued_s in zip(listed, rows, since, strict=True)
+    ]
+
+
+async def _count(plain: Plain, listed: list[str], bucket: int) -> list[list[Any]]:
+    def ask(pipe: Pipe) -> None:
+        for name in listed:
+            pipe.llen(keys.queue(name))
+            pipe.llen(keys.named("ALONE", name))
+            pipe.zcard(keys.named("WIP", name))
+            pipe.zcard(keys.named("SCHEDULED", name))
+            pipe.zcard(keys.named("FAILED", name))
+            pipe.hmget(keys.named("DRAINED", name), [str(bucket - back) for back in range(_BUCKETS + 1)])
+            pipe.lindex(keys.queue(name), 0)
+
+    replies = await plain.read(ask) if listed else []
+    return [replies[at : at + 7] for at in range(0, len(replies), 7)]
+
+
+async def _enqueued_s(plain: Plain, heads: list[str]) -> list[float | None]:
+    asked = [id for id in heads if id]
+    replies = await plain.read(lambda pipe: [pipe.hget(keys.job(id), "enqueued_ms") for id in asked]) if asked else []
+    found = {id: int(text(reply)) / 1000 for id, reply in zip(asked, replies, strict=True) if text(reply).isdecimal()}
+    return [found.get(id) for id in heads]
+
+
+def _members(reply: Any) -> Iterable[bytes]:
+    return reply if isinstance(reply, set | list) else ()
+
+
+def _sum(reply: Any) -> int:
+    return sum(int(text(one)) for one in reply if text(one).isdecimal()) if isinstance(reply, list) else 0
+
+
+async def workers(plain: Plain) -> list[Worker]:
+    """Every worker that registered and did not leave, by name. Raises NotDone."""
+    (listed,) = await plain.read(lambda pipe: pipe.hgetall(keys.WORKERS))
+    by_name = {text(name): text(served) for name, served in sorted(listed.items())} if isinstance(listed, dict) else {}
+
+    def ask(pipe: Pipe) -> None:
+        for name in by_name:
+            pipe.hgetall(keys.named("RQ_WORKER", name))
+            pipe.exists(keys.named("ALIVE", name))
+            pipe.scard(keys.named("RQ_WORKER", f"{name}:executions"))
+
+    replies = await plain.read(ask) if by_name else []
+    return [_worker(name, served, *replies[at * 3 : at * 3 + 3]) for at, (name, served) in enumerate(by_name.items())]
+
+
+def _worker(name: str, served: str, display: Any, alive: Any, jobs: Any) -> Worker:
+    shown = {text(field): text(value) for field, value in display.items()} if isinstance(display, dict) else {}
+    pid = shown.get("pid", "")
+    return Worker(
+        name=name,
+        queues=[one for one in served.split(",") if one],
+        alive=bool(number(alive)),
+        state=shown.get("state", ""),
+        jobs=number(jobs),
+        hostname=shown.get("hostname", ""),
+        pid=int(pid) if pid.isdecimal() else None,
+        started_at=shown.get("birth", ""),
+        finished_jobs=_whole(shown.get("successful_job_count", "")),
+        failed_jobs=_whole(shown.get("failed_job_count", "")),
+        working_s=_decimal(shown.get("total_working_time", "")),
+    )
+
+
+def _whole(shown: str) -> int:
+    return int(shown) if shown.isdecimal() else 0
+
+
+def _decimal(shown: str) -> float:
+    try:
+        return float(shown)
+    except ValueError:
+        return 0.0
+
+
+def public(rows: Iterable[Queue | Worker]) -> list[dict[str, Any]]:
+    """As HTTP shows them."""
+    return [asdict(row) for row in rows]
