@@ -30,3 +30,11 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for one module."""
     return tmp_path_factory.mktemp("site")
+
+
+@pytest.fixture(scope="module")
+def redis_server_url(redis_server: RedisServer) -> str:
+    """The session's Redis, emptied for one module."""
+    with redis_server.client() as client:
+        client.flushall()
+    return redis_server.url

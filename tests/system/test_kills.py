@@ -1,0 +1,134 @@
+"""Workers killed with 100 jobs in flight: all run again soon, all are on record once (issue 2, 4).
+
+Each test prints how many jobs its kill hit, those that ran and those that were claimed and did not run yet, and fails if either
+is none.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.processes import exists
+from tests.system.ledger import Stint, by_job
+from tests.system.site import Service, Site, Toil
+from tests.until import until
+
+JOBS, JOB_S, IN_FLIGHT, RUNNING = 240, 0.8, 100, 20
+
+
+@pytest.fixture(scope="module")
+def site(folder: Path, redis_server_url: str) -> Iterator[Site]:
+    with Site(folder, redis_server_url, f"sqlite:///{folder}/record.db") as site:
+        yield site.start(workers=2)
+
+
+@contextmanager
+def busy(site: Site) -> Iterator[Toil]:
+    """A load of which 100 jobs are in flight, while every thread of every worker works."""
+    with site.toil(JOB_S, count=JOBS) as load:
+        load.join()
+        yield load
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a worker held when it was stopped at `at` (monotonic)."""
+
+    child: int
+    at: float
+    ran: list[Stint]
+    claimed: set[str]
+
+    def again(self, load: Toil) -> dict[str, Stint]:
+        """The next execution of each job that ran."""
+        jobs = {stint.job for stint in self.ran}
+        return {stint.job: stint for stint in load.ledger.stints() if stint.job in jobs and stint.began > self.at}
+
+    def seconds(self, load: Toil, within_s: float) -> float:
+        """How long it took until all that ran, ran again."""
+        until(lambda: len(self.again(load)) == len(self.ran), within_s + 10, "every job that was hit runs again")
+        return max(stint.began for stint in self.again(load).values()) - self.at
+
+
+def fresh(load: Toil, pids: list[int]) -> int:
+    """The process among these that runs 20 jobs, all of them for long enough yet; 0: none."""
+    soon = time.monotonic() - JOB_S / 2
+    by_pid = {pid: [stint for stint in load.ledger.running(pid) if stint.began > soon] for pid in pids}
+    return next((pid for pid, stints in by_pid.items() if len(stints) >= RUNNING), 0)
+
+
+def strike(site: Site, load: Toil, worker: Service, number: int, *, whole: bool) -> Hit:
+    """Send a signal to a worker's child, or to all of the worker, and see what that hit."""
+    child = until(lambda: fresh(load, worker.pids()), 15, "20 jobs run in one process")
+    with site.client() as client:
+        name = client.get(load.ledger.running(child)[0].job).worker
+        held = {job.id for job in client.list(status="started", limit=500) if job.worker == name}
+    in_flight = len(load.unrecorded())
+    until(lambda: fresh(load, [child]), 15, "20 jobs run in it still")
+    for pid in worker.pids() if whole else [child]:
+        os.kill(pid, number)
+    at = time.monotonic()
+    ran = load.ledger.running(child)
+    claimed = held - {stint.job for stint in load.ledger.stints() if stint.pid == child}
+    print(f"\nin flight {in_flight}; hit {len(ran)} that ran and {len(claimed)} that were claimed and did not run yet")
+    assert in_flight >= IN_FLIGHT
+    assert len(ran) >= RUNNING
+    assert claimed
+    return Hit(child, at, ran, claimed)
+
+
+def require_only_these_ran_again(load: Toil, hit: Hit) -> None:
+    """What ran when it was hit has two executions, everything else one: also what was only claimed."""
+    executions = by_job(load.ledger.stints())
+    assert {job for job, own in executions.items() if len(own) > 1} == {stint.job for stint in hit.ran}
+    assert all(own[-1].attempt == len(own) <= 2 for own in executions.values())
+
+
+def test_a_killed_child_s_jobs_run_again_within_2_s(site: Site) -> None:
+    with busy(site) as load:
+        hit = strike(site, load, site.workers[0], signal.SIGKILL, whole=False)
+        seconds = hit.seconds(load, 2)
+        load.settle()
+    load.judge(hit.child)
+    print(f"all ran again after {seconds:.2f} s")
+    assert seconds < 2
+    require_only_these_ran_again(load, hit)
+    assert site.workers[0].alive
+
+
+def test_a_killed_worker_s_jobs_run_on_another_within_6_s(site: Site) -> None:
+    with busy(site) as load:
+        hit = strike(site, load, site.workers[0], signal.SIGKILL, whole=True)
+        seconds = hit.seconds(load, 6)
+        load.settle()
+    load.judge(hit.child)
+    print(f"all ran again after {seconds:.2f} s")
+    assert seconds < 6
+    require_only_these_ran_again(load, hit)
+    site.workers.pop(0).close()
+    site.add_worker()
+
+
+def test_the_late_outcome_of_a_worker_that_was_stopped_is_refused(site: Site) -> None:
+    """It wakes when its jobs run, or have run, elsewhere: what it then says of them is not recorded."""
+    with busy(site) as load:
+        worker = site.workers[0]
+        hit = strike(site, load, worker, signal.SIGSTOP, whole=True)
+        hit.seconds(load, 6)
+        worker.signal_all(signal.SIGCONT)
+        load.settle()
+        until(lambda: not load.ledger.running(hit.child) or not exists(hit.child), 10, "the late work has ended")
+    load.judge(hit.child)
+    rows = {row.id: row for row in site.record.jobs(load.name)}
+    hits = [rows[stint.job] for stint in hit.ran]
+    late = sum(stint.ended is not None for stint in load.ledger.stints() if stint.pid == hit.child and stint.began < hit.at)
+    print(f"{late} executions of the stopped worker ended late")
+    assert all((row.attempt, row.result["attempt"]) == (2, 2) and row.result["pid"] != hit.child for row in hits)
+    require_only_these_ran_again(load, hit)
+    until(lambda: worker.alive and len(worker.pids()) > 1, 10, "the worker works again")
