@@ -1,0 +1,5 @@
+"""``python -m worker``: the parent, which starts everything else."""
+
+from worker.parent import main
+
+main()

@@ -1,0 +1,62 @@
+"""When the child claims, and how much: as many jobs as it has free slots, and a few more while nobody else is idle."""
+
+import math
+import time
+from typing import Any, Final
+
+from millpond import moves
+from worker.desk import Desk
+from worker.held import Phase
+from worker.waker import Waker
+from worker.wire import Request
+
+_NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
+
+
+class Claims:
+    """`idle`: the last claim got nothing, so that the child is listed in mp:idle and a token wakes it."""
+
+    def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
+        self._desk = desk
+        self._waker = waker
+        self._prefetch = prefetch
+        self._claim_at = 0.0
+        self.others_idle = False
+        self.idle = False
+
+    def wake(self) -> None:
+        """Work may wait."""
+        self.idle = False
+
+    def wanted(self, now: float) -> bool:
+        """Whether to claim now."""
+        return not self.idle and not self._desk.leaving and now >= self._claim_at and self._room() > 0 and self._desk.fresh()
+
+    def next_at(self, now: float) -> float:
+        """When a claim that was put off may be made; inf: none was."""
+        return self._claim_at if self._claim_at > now else math.inf
+
+    def requests(self, now: float) -> list[Request[Any]]:
+        """At most one claim; its answer is waited for before the next."""
+        if not self.wanted(now):
+            return []
+        self._waker.rest()
+        me = self._desk.me
+        return [Request(moves.claim(me.worker, me.generation, self._room(), me.queues, me.alone), self._answered)]
+
+    def _room(self) -> int:
+        more = 0 if self.others_idle else self._prefetch
+        return self._desk.pool.free + more - len(self._desk.ledger.of(Phase.WAITING, Phase.ASKING))
+
+    def _answered(self, claim: moves.Claim) -> None:
+        now = time.monotonic()
+        if claim.answer == "retired":
+            self._desk.leaving = self._desk.leaving or "retired"
+        elif claim.answer == "not_alive":
+            self._claim_at = now + _NOT_ALIVE_S
+        elif claim.jobs:
+            for job in claim.jobs:
+                self._desk.ledger.add(job, now)
+        else:
+            self.idle = True
+            self._waker.listen()

@@ -1,0 +1,82 @@
+"""Coroutine functions run as tasks on one event loop, in a thread of its own that starts with the first of them."""
+
+import asyncio
+import contextlib
+from threading import Thread
+
+from millpond.moves import Outcome
+from millpond.task import running
+from worker import outcome
+from worker.guard import Guard
+from worker.inbox import Inbox
+from worker.run import Run
+
+
+class _Handle:
+    """One coroutine on its way. `heard`: its loop has carried out the cancel that was asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.guard = Guard()
+        self.task: asyncio.Task[Outcome] | None = None
+        self.heard = False
+
+    def cancel(self) -> None:
+        self.heard = True
+        if self.task:
+            self.task.cancel()
+
+
+class Coroutines:
+    """The loop's thread and what runs on it."""
+
+    def __init__(self, max_result_bytes: int, inbox: Inbox) -> None:
+        self._max_result_bytes = max_result_bytes
+        self._inbox = inbox
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self, run: Run) -> None:
+        """Begin its coroutine with the loop's next turn."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            Thread(target=_turn, args=(self._loop,), name="coroutines", daemon=True).start()
+        run.handle = _Handle(self._loop)
+        self._loop.call_soon_threadsafe(self._begin, run)
+
+    def interrupt(self, run: Run) -> None:
+        """Cancel its asyncio task."""
+        run.handle.loop.call_soon_threadsafe(run.handle.cancel)
+
+    def leave(self, run: Run) -> bool:
+        """Wait for it no longer; False if it has just ended by itself."""
+        left: bool = run.handle.guard.leave()
+        if left and not run.handle.heard and run.handle.loop is self._loop:
+            self._loop = None  # something blocks this loop: the next coroutine gets another
+        return left
+
+    def _begin(self, run: Run) -> None:
+        task = run.handle.loop.create_task(self._carry_out(run))
+        run.handle.task = task
+        task.add_done_callback(lambda task: self._report(run, task))
+
+    async def _carry_out(self, run: Run) -> Outcome:
+        try:
+            with running(run.context):
+                value = await run.task.function(*run.args, **run.kwargs)
+            return outcome.returned(run, value, self._max_result_bytes)
+        except BaseException as error:
+            return outcome.raised(run, error)
+
+    def _report(self, run: Run, task: "asyncio.Task[Outcome]") -> None:
+        # Canceled before its first step, it never came to its own `except`.
+        end = outcome.raised(run, asyncio.CancelledError()) if task.cancelled() else task.result()
+        if run.handle.guard.report():
+            self._inbox.ended(run, end)
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    while True:
+        # A SystemExit in a task that a coroutine made leaves run_forever; the other coroutines go on.
+        with contextlib.suppress(BaseException):
+            loop.run_forever()

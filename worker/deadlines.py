@@ -1,0 +1,41 @@
+"""Ends functions that run too long, and gives up on those that do not end when told."""
+
+from typing import Final
+
+from worker import outcome
+from worker.desk import Desk
+from worker.held import Phase
+from worker.run import Run
+from worker.stop import Stop
+
+UNWIND_S: Final = 5.0  # what a function told to end gets to clean up
+
+
+class Deadlines:
+    """Looks at what runs."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def next_at(self) -> float:
+        """When there is something to do, on the monotonic clock; inf: nothing."""
+        return min((_due(run) for run in self._desk.pool.runs), default=float("inf"))
+
+    def enforce(self, now: float) -> None:
+        """Tell what is over its time to end; record what was told and did not end in `UNWIND_S`, whatever still runs."""
+        for run in list(self._desk.pool.runs):
+            if _due(run) > now:
+                continue
+            if not run.stop:
+                self._desk.pool.stop(run, Stop.TIMEOUT)
+            elif self._desk.pool.leave(run):
+                self._record(run)
+
+    def _record(self, run: Run) -> None:
+        holding = self._desk.ledger.get(run.key)
+        if holding and holding.phase is Phase.RUNNING:
+            self._desk.end(holding, outcome.stopped(run))
+
+
+def _due(run: Run) -> float:
+    return run.stopped_at + UNWIND_S if run.stop else run.deadline

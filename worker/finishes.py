@@ -1,0 +1,53 @@
+"""Tells Redis how executions ended, many at once, again and again until it answers."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from millpond import moves
+from millpond.moves import Outcome
+from worker.desk import Desk
+from worker.held import Holding, Phase
+from worker.wire import Request
+
+MAX_BYTES: Final = 4_000_000  # of outcomes in one write: it must pass within the socket's 1 s
+_RETRY_S: Final = 1.0
+
+
+class Finishes:
+    """`dependents` is called with the id of a finished job on which jobs of stock RQ wait."""
+
+    def __init__(self, desk: Desk, dependents: Callable[[str], None]) -> None:
+        self._desk = desk
+        self._dependents = dependents
+
+    def due(self, now: float) -> list[Holding]:
+        """What has ended and is not finished yet."""
+        return [one for one in self._desk.ledger.of(Phase.ENDED) if one.retry_at <= now]
+
+    def requests(self, now: float) -> list[Request[Any]]:
+        """One request for as many as fit; the rest comes with the next."""
+        due = self.due(now)
+        if not due:
+            return []
+        sizes = itertools.accumulate(len(_outcome(one).body) for one in due)
+        batch = [one for one, size in zip(due, sizes, strict=True) if size <= MAX_BYTES] or due[:1]
+        me = self._desk.me
+        call = moves.finish(me.worker, me.generation, [_outcome(one) for one in batch])
+        return [Request(call, partial(self._answered, batch))]
+
+    def _answered(self, batch: Sequence[Holding], answers: Sequence[str]) -> None:
+        for holding, answer in zip(batch, answers, strict=True):
+            if answer.startswith("error:"):
+                holding.retry_at = time.monotonic() + _RETRY_S
+                continue
+            self._desk.ledger.drop(holding)
+            if answer == "dependents":
+                self._dependents(holding.claimed.id)
+
+
+def _outcome(holding: Holding) -> Outcome:
+    assert holding.outcome
+    return holding.outcome

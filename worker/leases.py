@@ -1,0 +1,82 @@
+"""Settles with Redis what this generation holds: compare, and hand back what is unknown or will not be begun here (rule 4)."""
+
+import time
+from typing import Any, Final
+
+from millpond import moves
+from millpond.moves import Comparison, Held
+from worker.claims import Claims
+from worker.desk import Desk
+from worker.held import Holding, Phase
+from worker.stop import Stop
+from worker.wire import Request
+
+EVERY_S: Final = 1.0
+_UNBEGUN_S: Final = 1.0  # how long a prefetched job may wait here while another child is idle
+
+_WISHES: Final = {"cancel": Stop.CANCELED, "stop": Stop.STOPPED}
+
+
+class Leases:
+    """Compares every second, and as soon as the connection was made anew."""
+
+    def __init__(self, desk: Desk, claims: Claims) -> None:
+        self._desk = desk
+        self._claims = claims
+        self._strangers: list[Held] = []
+        self.compare_at = 0.0
+
+    def lost(self) -> None:
+        """The connection is gone: nothing is sure before the next comparison."""
+        self.compare_at = 0.0
+        self._desk.doubtful = True
+        self._strangers = []
+
+    def due(self, now: float) -> bool:
+        """Whether there is something to settle now."""
+        return now >= self.compare_at or bool(self._strangers or self._desk.ledger.of(Phase.RETURNING))
+
+    def requests(self, now: float) -> list[Request[Any]]:
+        """What to hand back, and the comparison if it is time."""
+        me = self._desk.me
+        found: list[Request[Any]] = []
+        returning = self._desk.ledger.of(Phase.RETURNING)
+        items = [*self._strangers, *(one.key for one in returning)]
+        if items:
+            call = moves.hand_back(me.worker, me.generation, "items", items=items)
+            found.append(Request(call, lambda _: self._handed_back(returning)))
+        if now >= self.compare_at:
+            self.compare_at = now + EVERY_S
+            found.append(Request(moves.compare(me.worker, me.generation, me.queues, me.alone), self._judge))
+        return found
+
+    def _handed_back(self, returning: list[Holding]) -> None:
+        self._strangers = []
+        for holding in returning:
+            self._desk.ledger.drop(holding)
+        self._claims.wake()  # hand_back took this generation off the idle
+
+    def _judge(self, found: Comparison) -> None:
+        self._desk.doubtful = False
+        if not found.live:
+            self._desk.leaving = self._desk.leaving or "retired"
+        if found.waiting:
+            self._claims.wake()
+        self._claims.others_idle = found.idle > 0
+        if found.held is None:
+            return
+        self._strangers = [key for key in found.held if key not in self._desk.ledger]
+        for holding in self._desk.ledger.all():
+            if holding.key not in found.held:
+                self._desk.lose(holding)
+            elif wish := found.held[holding.key]:
+                self._desk.stop(holding, _WISHES[wish])
+        if found.idle:
+            self._offer()
+
+    def _offer(self) -> None:
+        """Let an idle child have what would wait here."""
+        before = time.monotonic() - _UNBEGUN_S
+        for holding in self._desk.ledger.of(Phase.WAITING):
+            if not holding.asked and holding.since < before:
+                holding.phase = Phase.RETURNING

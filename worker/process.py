@@ -1,0 +1,69 @@
+"""A child as its parent sees it: a process, the pipe to it, and the memory both have mapped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import Final
+
+from worker.pipe import Pipe
+from worker.shared import Shared
+from worker.standing import Cause
+
+_OVERDUE_S: Final = 5.0  # after its last time-out, what a function gets to unwind
+
+
+class ChildProcess:
+    """One child, from its start until it was reaped.
+
+    `ready`: it has imported users' code. `leaving`: it claims no more and ends by itself; another may take its place. `cause`:
+    why what it had begun came to no end, if it is killed.
+    """
+
+    def __init__(self, worker: str, generation: int, alone: bool, confirmed_at: float, now: float) -> None:
+        self.generation, self.alone = generation, alone
+        self.ready = False
+        self.leaving = ""
+        self.cause: Cause = "died"
+        self.silent_s = 0.0
+        self._seen = (0.0, now)
+        self.shared = Shared.make()
+        self.shared.confirmed_at = confirmed_at
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.pipe = Pipe(ours)
+        words = ["--worker", worker, "--generation", str(generation), "--parent", str(os.getpid())]
+        words += ["--pipe", str(theirs.fileno()), "--shared", str(self.shared.fd), *(["--alone"] if alone else [])]
+        with theirs:
+            command = [sys.executable, "-m", "worker.child", *words]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self.shared.fd))
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ended(self) -> int | None:
+        """Its exit status, negative for a signal, once it ended; it is reaped then."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """SIGKILL; its end is seen by `ended`."""
+        self._process.send_signal(signal.SIGKILL)
+
+    def watch(self, now: float) -> None:
+        """Count for how long its loop has not turned. A gap in the parent's own turns counts for little: it was paused itself."""
+        ticked_at, looked_at = self._seen
+        moved = self.shared.ticked_at != ticked_at
+        self.silent_s = 0.0 if moved or not self.ready else self.silent_s + min(now - looked_at, 1.0)
+        self._seen = (self.shared.ticked_at, now)
+
+    def overdue(self, now: float) -> bool:
+        """Whether all that it said it runs has timed out."""
+        return now > self.shared.busy_until + _OVERDUE_S
+
+    def close(self) -> None:
+        """Give its pipe and memory back."""
+        self.pipe.close()
+        self.shared.close()

@@ -1,0 +1,83 @@
+"""One call of a task's function for one execution, whichever pool carries it out."""
+
+import dataclasses
+import math
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from millpond.errors import Undecodable
+from millpond.fields import Fields
+from millpond.moves import Claimed, Held
+from millpond.retry import RetryPolicy
+from millpond.rq import Adopted
+from millpond.task import JobContext, Task
+from worker.stop import Stop
+
+
+class Run:
+    """What a pool needs to call the function, and what the loop needs to end it in time. Times are monotonic seconds.
+
+    `stop` and `stopped_at` are written by the loop alone. `handle` is the pool's own, `on_loop` says which. `adopted`: what a
+    stock producer's job asks for. Raises Undecodable for a hash that says nonsense.
+    """
+
+    def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
+        self.claimed, self.task, self.args, self.kwargs, self.adopted = claimed, task, args, kwargs, adopted
+        self.fields = Fields(claimed.hash)
+        self.timeout_s = self.fields.seconds("timeout_ms", 0.0) or math.inf
+        self.on_loop = task.is_coroutine
+        self.context = self._context()
+        self.began_at = 0.0
+        self.deadline = math.inf
+        self.stop: Stop | None = None
+        self.stopped_at = math.inf
+        self.handle: Any = None
+
+    @property
+    def key(self) -> Held:
+        """(job id, execution id)."""
+        return self.claimed.id, self.claimed.execution
+
+    @property
+    def run_ms(self) -> int:
+        """How long it has run; 0 before it begins."""
+        return round((time.monotonic() - self.began_at) * 1000) if self.began_at else 0
+
+    def begin(self) -> None:
+        """Start its clock: the function is about to be called."""
+        self.began_at = time.monotonic()
+        if self.timeout_s < math.inf:
+            self.deadline = self.began_at + self.timeout_s
+            self.context = dataclasses.replace(self.context, deadline=self.deadline)
+
+    def is_stopped(self) -> bool:
+        """Whether it was told to end."""
+        return self.stop is not None
+
+    def retry_ms(self, chance: Callable[[], float] = random.random) -> int:
+        """Milliseconds before another attempt if this one fails, -1 for none; finish knows whether one is left.
+
+        `chance` answers a number in [0, 1).
+        """
+        failures = self.fields.integer("failures") + 1
+        if self.adopted:
+            return self.adopted.retry_ms(failures)
+        try:
+            policy = RetryPolicy.from_hash(self.claimed.hash)
+        except Undecodable:
+            return -1
+        return round(policy.delay_s(failures, chance()) * 1000)
+
+    def _context(self) -> JobContext:
+        fields = self.fields
+        return JobContext(
+            id=self.claimed.id,
+            task=self.task.name,
+            attempt=fields.integer("attempt") + 1,
+            run=fields.integer("run", 1),
+            owner=fields.text("owner") or "public",
+            tags=fields.json("tags") or {},
+            is_canceled=self.is_stopped,
+        )

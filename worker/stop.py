@@ -1,0 +1,29 @@
+"""Why a running function is told to end, and what it then sees raised inside itself."""
+
+from enum import StrEnum
+
+
+class Stop(StrEnum):
+    """The reason. The first three are also the `code` of the outcome."""
+
+    TIMEOUT = "timeout"
+    CANCELED = "canceled"
+    STOPPED = "stopped"  # RQ's stop command
+    LOST = "lost"  # the job is no longer this execution's: its outcome is wanted by nobody
+
+
+class Interrupt(BaseException):
+    """Not an Exception, so that a task's own ``except Exception`` does not swallow it."""
+
+
+class TaskTimeout(Interrupt):
+    """The job's time is over."""
+
+
+class TaskCanceled(Interrupt):
+    """Somebody asked for the job to end, or another worker has it now."""
+
+
+def interrupt_for(stop: Stop) -> type[Interrupt]:
+    """What is raised inside the function."""
+    return TaskTimeout if stop is Stop.TIMEOUT else TaskCanceled

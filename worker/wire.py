@@ -1,0 +1,104 @@
+"""The child's connection for moves: requests leave packed in one write, replies come back in order.
+
+If it is lost, what was written may or may not have been done; its replies can never arrive late, because the socket is closed
+(rule 4). Whoever uses it keeps what is unanswered, and says it again where that is safe.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import redis
+
+from millpond import broker
+from millpond.moves import Call
+from millpond.scripts import load
+
+T = TypeVar("T")
+
+_SCRIPTS = ("claim", "start", "finish", "hand_back", "compare")
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
+
+
+class Lost(Exception):
+    """The connection is gone, or Redis answered an error: nothing that was unanswered is known to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """A call, and who takes its answer. `waits`: its writer waits for that now, not with the answers of the next write."""
+
+    call: Call[T]
+    answered: Callable[[T], None]
+    waits: bool = True
+
+
+class Wire:
+    """One connection, used by one thread."""
+
+    def __init__(self, url: str) -> None:
+        self._connection: Any = broker.connect(url).connection_pool.make_connection()
+        self._awaited: deque[Request[Any]] = deque()
+        self._pause_s = _FIRST_PAUSE_S
+        self._try_at = 0.0
+        self.open = False
+
+    def ready(self, now: float) -> bool:
+        """Whether it is open; opens it if it is time to try."""
+        if not self.open and now >= self._try_at:
+            self._try_at = now + self._pause_s
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+            self.open = self._connect()
+        return self.open
+
+    @property
+    def try_at(self) -> float:
+        """When `ready` will try again."""
+        return self._try_at
+
+    def write(self, requests: Sequence[Request[Any]]) -> None:
+        """Put requests on the socket, in one write. Their answers are read with the next `read`. Raises Lost."""
+        if not requests:
+            return
+        commands = [("EVALSHA", one.call.script.sha, 0, *one.call.args) for one in requests]
+        self._awaited.extend(requests)
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+        except (redis.RedisError, OSError) as error:
+            raise self._lose(error) from error
+
+    def read(self) -> None:
+        """Wait for all answers and hand each to its taker, in order. Raises Lost; the answers before that were handed over."""
+        while self._awaited:
+            try:
+                raw = self._connection.read_response()
+            except (redis.RedisError, OSError) as error:
+                # An error reply, too: no script of ours raises, so it is Redis that cannot work now (LOADING, READONLY),
+                # or that has forgotten the scripts, which only a new connection loads.
+                raise self._lose(error) from error
+            request = self._awaited.popleft()
+            request.answered(request.call.read(raw))
+
+    def _connect(self) -> bool:
+        try:
+            self._connection.connect()
+            loads = [("SCRIPT", "LOAD", load(name).text) for name in _SCRIPTS]
+            self._connection.send_packed_command(self._connection.pack_commands(loads), check_health=False)
+            for _ in loads:
+                self._connection.read_response()
+        except (redis.RedisError, OSError):
+            self.close()
+            return False
+        self._pause_s = _FIRST_PAUSE_S
+        return True
+
+    def _lose(self, error: Exception) -> Lost:
+        self.close()
+        return Lost(str(error))
+
+    def close(self) -> None:
+        """Close it; what is unanswered is dropped."""
+        self.open = False
+        self._awaited.clear()
+        self._connection.disconnect()
