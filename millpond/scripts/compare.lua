@@ -4,7 +4,8 @@ local lease = worker .. ':' .. generation
 local live = try('HEXISTS', WORKERS, worker) == 1 and try('HGET', GENERATIONS .. worker, generation) == 'live'
 local idle, waiting = 0, 0
 for i = 4, #ARGV do
-  idle = math.max(idle, try('SCARD', IDLE .. ARGV[i]) or 0)
+  local others = (try('SCARD', IDLE .. ARGV[i]) or 0) - (try('SISMEMBER', IDLE .. ARGV[i], lease) or 0)
+  idle = math.max(idle, others)
   waiting = waiting + (try('LLEN', list_of(alone and 'alone' or 'queue', ARGV[i])) or 0)
 end
 

@@ -23,8 +23,10 @@ local function count(outcome)
   try('HINCRBYFLOAT', key, 'total_working_time', string.format('%.3f', outcome.run_ms / 1000))
 end
 
+-- An adopted job's retries were counted by who read RQ's fields: a delay says that one is left.
 local function again(job, outcome)
-  return outcome.status == 'failed' and outcome.retry_ms >= 0 and job.rerun ~= 'never' and job.failures < (job.max_attempts or 1)
+  local left = job.adopted or job.failures < (job.max_attempts or 1)
+  return left and outcome.status == 'failed' and outcome.retry_ms >= 0 and job.rerun ~= 'never'
 end
 
 local function schedule(job, delay)
@@ -39,7 +41,10 @@ end
 local function settle(job, outcome)
   local last
   if outcome.ran then
-    if job.mark ~= '1' then job.attempt = job.attempt + 1 end -- its start was lost with a connection; it did run
+    if job.mark ~= '1' then -- its start was lost with a connection; it did run
+      job.attempt, job.started_ms = job.attempt + 1, NOW - outcome.run_ms
+      call('HSET', job.key, 'started_ms', int(job.started_ms), 'started_at', utc(job.started_ms))
+    end
     last = note(job, outcome.status, outcome.code, outcome.body)
   else
     -- Never begun (unknown task, undecodable): no attempt, but its error is kept the same way.
@@ -60,26 +65,30 @@ local function settle(job, outcome)
   end
 end
 
+-- Jobs of stock RQ that wait for this one are its worker's to move on, also where this is said a second time.
+local function answer(job)
+  local waited_for = job.adopted and FINAL[job.state] and (try('SCARD', job.key .. ':dependents') or 0) > 0
+  return waited_for and 'dependents' or 'done'
+end
+
 local function finish(outcome)
   local job, why = read(outcome.id)
   if not job then
     if why == 'corrupt' then quarantine(outcome.id, '') end
     local bad = broken_record()
     if bad then return 'error:' .. bad end
-    try('SREM', LEASES .. lease, outcome.id .. ':' .. outcome.execution)
-    try('DEL', RQ_EXECUTION .. outcome.id .. ':' .. outcome.execution)
+    drop(outcome.id .. ':' .. outcome.execution, lease)
     if call('SISMEMBER', OPEN, outcome.id) == 1 then emit(outcome.id, 0, why) end
     return 'gone'
   end
-  if job.execution ~= outcome.execution then return job.last_execution == outcome.execution and 'done' or 'stale' end
+  if job.execution ~= outcome.execution then return job.last_execution == outcome.execution and answer(job) or 'stale' end
   if job.state ~= 'started' then return 'stale' end
-  local bad = broken_record() or broken(SCHEDULED .. job.queue, 'zset')
+  local bad = broken_record() or (outcome.retry_ms >= 0 and broken(SCHEDULED .. job.queue, 'zset'))
   if bad then return 'error:' .. bad end
   heed(job)
   settle(job, outcome)
   count(outcome)
-  if job.adopted and FINAL[job.state] and (try('SCARD', job.key .. ':dependents') or 0) > 0 then return 'dependents' end
-  return 'done'
+  return answer(job)
 end
 
 for i = 3, #ARGV, 11 do
