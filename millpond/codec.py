@@ -82,15 +82,16 @@ def encode(value: Any) -> bytes:
     """
     try:
         raw = orjson.dumps(value, option=_STRICT)
-    except (TypeError, RecursionError):
-        raw = b""
+    except (TypeError, RecursionError) as error:
+        raise _not_json(jsonfaults.inspect(value) or [jsonfaults.fault((), "not_json", f"{error}.")]) from error
     # orjson writes NaN and infinity as null.
-    if not raw or b"null" in raw or b"\\u0000" in raw or _too_deep(raw):
-        faults = jsonfaults.inspect(value)
-        if faults:
-            first = faults[0]
-            raise Invalid(f"{first['pointer']}: {first['detail']}", code="not_json", faults=faults)
+    if (b"null" in raw or b"\\u0000" in raw or _too_deep(raw)) and (faults := jsonfaults.inspect(value)):
+        raise _not_json(faults)
     return raw
+
+
+def _not_json(faults: list[jsonfaults.Fault]) -> Invalid:
+    return Invalid(f"{faults[0]['pointer']}: {faults[0]['detail']}", code="not_json", faults=faults)
 
 
 def render(document: Any) -> bytes:
@@ -103,8 +104,9 @@ Raw = orjson.Fragment
 
 
 def encode_payload(task: str | None, args: list[Any], kwargs: dict[str, Any]) -> bytes:
-    """RQ's `data` under its JSON serializer (rq 3.0: job.py): [function name, instance, args, kwargs]."""
-    return encode([task, None, args, kwargs])
+    """RQ's `data` under its JSON serializer (rq 3.0: job.py): [function name, instance, args, kwargs]; for arguments that were
+    decoded here, so that they need no second look."""
+    return render([task, None, args, kwargs])
 
 
 def decode_payload(data: bytes, limit: int = MAX_BODY_BYTES) -> tuple[str, list[Any], dict[str, Any]]:

@@ -22,7 +22,7 @@ _MAX_DIGITS: Final = 4300  # CPython's own limit for int(text), which guards aga
 Path = tuple[str | int, ...]
 Fault = dict[str, str]
 Found = tuple[Path, str, str]
-_ALWAYS_FINE: Final = (bool, type(None))
+_SAFE_DIGITS: Final = 19  # fewer, sign included, always fit
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -83,34 +83,52 @@ def _walk(root: Any) -> Iterator[Found]:
             continue
         inner: list[tuple[Path, Any]] = []
         if isinstance(node, dict | _Pairs):
-            yield from _look_at_members(path, node.items() if isinstance(node, dict) else node, inner)
+            yield from _look_at_members(path, dict.items(node) if isinstance(node, dict) else node, inner)
         else:
             for at, child in enumerate(node):
-                if type(child) not in _ALWAYS_FINE:
+                if not _surely_fine(child):
                     yield from _look((*path, at), child, inner)
         stack.extend(reversed(inner))
 
 
 def _look_at_members(path: Path, members: Iterable[tuple[Any, Any]], inner: list[tuple[Path, Any]]) -> Iterator[Found]:
-    seen = set()
+    seen: set[Any] = set()
     for key, child in members:
-        where = (*path, str(key))
-        if not isinstance(key, str):
-            yield where, "not_json", f"An object's keys are text, not {type(key).__name__}."
-        elif found := _text(key):
-            yield where, *found
+        if type(key) is not str:
+            yield (*path, _name(key)), "not_json", f"An object's keys are text, not {type(key).__name__}."
         elif key in seen:
-            yield where, "duplicate_key", "This key is given more than once."
+            yield (*path, key), "duplicate_key", "This key is given more than once."
+        elif found := _text(key):
+            yield (*path, key), *found
         seen.add(key)
-        if type(child) not in _ALWAYS_FINE:
-            yield from _look(where, child, inner)
+        if not _surely_fine(child):
+            yield from _look((*path, _name(key)), child, inner)
+
+
+def _name(key: Any) -> str:
+    return key if isinstance(key, str) else type(key).__name__
+
+
+def _surely_fine(node: Any) -> bool:
+    """Nearly every scalar, at the price of one call."""
+    kind = type(node)
+    return (
+        kind is bool
+        or node is None
+        or (kind is str and node.isascii() and "\0" not in node)
+        or (kind is _Integer and len(node) < _SAFE_DIGITS)
+        or (kind is float and math.isfinite(node))
+        or (kind is int and -(2**53) < node < 2**53)
+    )
 
 
 def _look(path: Path, node: Any, inner: list[tuple[Path, Any]]) -> Iterator[Found]:
     """The fault of one scalar; a container is put on `inner`, to be looked into later."""
-    if isinstance(node, dict | list | tuple):
+    if isinstance(node, Enum):
+        node = node.value
+    if isinstance(node, dict | list) or type(node) is tuple:
         inner.append((path, node))
-    elif found := _scalar(node):
+    elif not _surely_fine(node) and (found := _scalar(node)):
         yield path, *found
 
 
@@ -121,11 +139,11 @@ def _scalar(node: Any) -> tuple[str, str] | None:
         return _number(float(node), node)
     if isinstance(node, str):
         return _text(node)
-    if isinstance(node, Enum | UUID):
+    if isinstance(node, UUID):
         return None
     if isinstance(node, int):
         return _integer(node)
-    if isinstance(node, float):
+    if type(node) is float:
         return _number(node, str(node))
     return "not_json", f"{type(node).__name__} is not a type of JSON."
 
@@ -148,7 +166,8 @@ def _text(text: str) -> tuple[str, str] | None:
     if "\0" in text:
         return "nul_character", "Text must not hold the character NUL (U+0000)."
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         return "lone_surrogate", "Text must not hold half of a surrogate pair."
     return None

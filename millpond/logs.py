@@ -5,17 +5,20 @@ thread or asyncio task. Nothing a user sends can break a line: text is escaped t
 """
 
 import logging
-import logging.config
 import math
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, TextIO
 
 import structlog
 
 MAX_FIELD: Final = 2_000  # characters of a field; a log is no store of payloads
 MAX_EXCEPTION: Final = 16_000  # characters of a traceback, of which the end matters
+
+_FIRST: Final = ("timestamp", "level", "service", "event")
 
 Event = MutableMapping[str, Any]
 
@@ -25,13 +28,14 @@ def configure(service: str, level: str = "info") -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _service(service),
         structlog.processors.format_exc_info,
     ]
     render: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _cut, structlog.processors.JSONRenderer(default=repr)]
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Lines(sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=render))
     root = logging.getLogger()
     root.handlers = [handler]
@@ -45,6 +49,8 @@ def configure(service: str, level: str = "info") -> None:
     )
     for name in _LOUD:
         adopt(name)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda died: _log_uncaught(died.exc_type, died.exc_value, died.exc_traceback)
 
 
 # Libraries that bring handlers of their own.
@@ -68,6 +74,19 @@ def bind(**fields: Any) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**fields)
 
 
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes lines; a record that cannot be written (a library's wrong arguments) is a line, too."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        if record.name != __name__:
+            logging.getLogger(__name__).error("log_failed", extra={"of": record.name, "line": repr(record.msg)}, exc_info=True)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is not None and not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger(__name__).critical("process_died", exc_info=(kind, error, trace))
+
+
 def _service(name: str) -> Any:
     def add(_logger: Any, _method: str, event: Event) -> Event:
         event["service"] = name
@@ -77,7 +96,8 @@ def _service(name: str) -> Any:
 
 
 def _cut(_logger: Any, _method: str, event: Event) -> Event:
-    return {name: value[-MAX_EXCEPTION:] if name == "exception" else _short(value) for name, value in event.items()}
+    first = {name: event.pop(name) for name in _FIRST if name in event}
+    return {name: value[-MAX_EXCEPTION:] if name == "exception" else _short(value) for name, value in {**first, **event}.items()}
 
 
 def _short(value: Any) -> Any:

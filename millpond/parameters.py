@@ -66,16 +66,18 @@ class Parameters:
 
     def _fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether all is well, decided without making a list of faults: the usual case."""
-        if len(args) > len(self._positional) or not self._required(len(args)) <= kwargs.keys():
+        if len(args) > len(self._positional):
             return False
-        by_name = self._checks
-        if not all(by_name[one.name].fits(value) for one, value in zip(self._positional, args, strict=False)):
-            return False
-        free = self._by_keyword(len(args))
-        return all(name in free and by_name[name].fits(value) for name, value in kwargs.items())
+        free, required = self._rests[len(args)]
+        checks = self._checks
+        return (
+            required <= kwargs.keys() <= free
+            and all(checks[one.name].fits(value) for one, value in zip(self._positional, args, strict=False))
+            and all(checks[name].fits(value) for name, value in kwargs.items())
+        )
 
     def _misplaced(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Fault]:
-        taken, free = self._positional[: len(args)], self._by_keyword(len(args))
+        taken, free = self._positional[: len(args)], self._free(args)
         if self.var_args is None and len(args) > len(self._positional):
             most = len(self._positional)
             yield fault(("args", most), "too_many_arguments", f"At most {most} arguments by position; {len(args)} were given.")
@@ -95,12 +97,15 @@ class Parameters:
                 yield from self._checks[self._positional[at].name].faults(("args", at), value)
             elif self._more_args:
                 yield from self._more_args.faults(("args", at), value)
-        free = self._by_keyword(len(args))
+        free = self._free(args)
         for name, value in kwargs.items():
             if name in free:
                 yield from self._checks[name].faults(("kwargs", name), value)
             elif self._more_kwargs:
                 yield from self._more_kwargs.faults(("kwargs", name), value)
+
+    def _free(self, args: Sequence[Any]) -> frozenset[str]:
+        return self._rests[min(len(args), len(self._positional))][0]
 
     @cached_property
     def _positional(self) -> tuple[Parameter, ...]:
@@ -118,15 +123,14 @@ class Parameters:
     def _more_kwargs(self) -> Check | None:
         return None if self.var_kwargs is None else Check(self.var_kwargs)
 
-    def _by_keyword(self, given: int) -> frozenset[str]:
-        """The names that a keyword may still fill after `given` arguments by position."""
-        taken = {one.name for one in self._positional[:given]}
-        return frozenset(one.name for one in self.named if one.kind != "positional" and one.name not in taken)
+    @cached_property
+    def _rests(self) -> list[tuple[frozenset[str], frozenset[str]]]:
+        """After n arguments by position: the names that a keyword may still fill, and those that are still required."""
+        return [self._rest(given) for given in range(len(self._positional) + 1)]
 
-    def _required(self, given: int) -> frozenset[str]:
-        """The names that must come by keyword after `given` arguments by position."""
-        taken = {one.name for one in self._positional[:given]}
-        return frozenset(one.name for one in self.named if one.required and one.name not in taken)
+    def _rest(self, given: int) -> tuple[frozenset[str], frozenset[str]]:
+        rest = [one for one in self.named if one not in self._positional[:given]]
+        return frozenset(one.name for one in rest if one.kind != "positional"), frozenset(one.name for one in rest if one.required)
 
 
 def _hints(task: str, function: Callable[..., Any]) -> dict[str, Any]:
