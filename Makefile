@@ -25,14 +25,14 @@ check: .venv/.ready  ## style, types, generated docs
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
-docs: .venv/.ready  ## write docs/settings.md and docs/metrics.md anew from the code
+docs: .venv/.ready  ## write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
 
 bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 	$(BIN)/python -m loadtest bench $(ARGS)
 
-soak: .venv/.ready  ## load for as long as you say, on `make run`: ARGS="--minutes 30"
-	$(BIN)/python -m loadtest soak $(ARGS)
+soak: .venv/.ready  ## the system tests with their full counts: kills, outages and lost replies under load
+	$(BIN)/python -m pytest tests/system --full -s $(ARGS)
 
 up:  ## the containers: docker compose up, in the background, until all are healthy: ARGS="--scale worker=3"
 	docker compose up --build --detach --wait $(ARGS)

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and docs/metrics.md from the code: ``python docs/generate.py``; with --check, only says what is out of date."""
+"""Writes the pages of docs/ that are made from the code: ``python docs/generate.py``; with --check, only says which are out of date."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from millpond import metrics, settings
+from millpond import metrics, settings, states
 
 DOCS = Path(__file__).resolve().parent
 
@@ -23,6 +23,13 @@ Made by `make docs` from `millpond/metrics.py`. The API serves its own at `/metr
 tell of an error are the codes of [http.md](http.md#errors).
 """
 
+STATES = """# States
+
+Made by `make docs` from `millpond/states.py`, the table that the scripts obey. `started -> scheduled` is a retry after a failure,
+`started -> queued` a hand-back or take-back; from a final state only a retry call, or a dashboard's requeue, leads on, in a new run.
+
+"""
+
 
 def settings_page() -> str:
     """Every setting, by the services that read it."""
@@ -36,6 +43,11 @@ def metrics_page() -> str:
     return METRICS + "\n" + _table(("name", "kind", "service", "labels", "meaning"), rows)
 
 
+def states_page() -> str:
+    """The moves between states, as a Mermaid diagram."""
+    return STATES + f"```mermaid\n{states.drawing()}```\n"
+
+
 def _code(word: str) -> str:
     return f"`{word}`" if word else ""
 
@@ -45,7 +57,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "states.md": states_page}
 
 
 def main(check: bool) -> int:
