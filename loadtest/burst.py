@@ -12,7 +12,7 @@ from loadtest.journal import Entry, Journal
 from loadtest.plan import Plan
 from loadtest.senders import Sender, sender
 from loadtest.tally import Record, Tally, count
-from millpond.client import Client
+from millpond.client import ApiError, Client
 
 _START_S = 120.0  # for all processes to be there
 _POLL_S = 0.5
@@ -60,14 +60,21 @@ def _timed(plan: Plan, one: Sender, n: int) -> Entry:
 
 
 def watch(plan: Plan, entries: list[Entry], wait_s: float) -> Tally:
-    """Look at the record until it holds all that was accepted, at most `wait_s` seconds; answers the last look."""
+    """Look at the record until it holds all that was accepted, at most `wait_s` seconds, and then once more for what came late."""
     deadline = time.monotonic() + wait_s
+    tally = count(entries, [])
     with Client(plan.url) as client:
-        while True:
-            tally = count(entries, records(client, plan))
-            if not tally.lost or time.monotonic() > deadline:
-                return tally
+        while tally.lost and time.monotonic() < deadline:
+            tally = _look(client, plan, entries) or tally
             time.sleep(_POLL_S)
+        return _look(client, plan, entries) or tally
+
+
+def _look(client: Client, plan: Plan, entries: list[Entry]) -> Tally | None:
+    try:
+        return count(entries, records(client, plan))
+    except ApiError:
+        return None  # it cannot be asked now: what is not seen is not recorded
 
 
 def records(client: Client, plan: Plan) -> Iterator[Record]:

@@ -42,7 +42,7 @@ class Stage:
         """Start a Redis that syncs every write; answers its port."""
         port, data = free_port(), self.folder / name
         data.mkdir()
-        self.run("loadtest.peers.redis_server", str(port), str(data), core=REST)
+        self.run("millpond.redis_server", str(port), str(data), core=REST)
         wait(lambda: listens(port), "Redis listens")
         return port
 

@@ -106,7 +106,9 @@ class Site:
         for _ in range(workers):
             self.add_worker()
         for api in self.apis:
-            until(api.ready, 30, f"{api} is ready: {api.output()[-2000:]}")
+            until(lambda api=api: api.ready() or not api.alive, 30, f"{api} is ready")  # type: ignore[misc]
+        dead = [service for service in (*self.apis, *self.workers, *self.collectors) if not service.alive]
+        assert not dead, "\n".join(f"{service}\n{service.output()[-2000:]}" for service in dead)
         with self.client() as client:
             until(lambda: len(list(client.workers())) == workers, 30, "the workers are registered")
             until(lambda: not workers or list(client.tasks()), 10, "the catalogue is known")

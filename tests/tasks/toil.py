@@ -5,7 +5,7 @@ A line is ``{job} {attempt} {phase} {pid} {monotonic seconds} {wall seconds}``, 
 
 import asyncio
 import os
-import time
+from time import monotonic, sleep, time
 
 from millpond import current_job, task
 
@@ -13,7 +13,7 @@ from millpond import current_job, task
 def note(ledger: str, phase: str) -> None:
     """Append a line to the ledger."""
     job = current_job()
-    line = f"{job.id} {job.attempt} {phase} {os.getpid()} {time.monotonic():.6f} {time.time():.6f}\n"
+    line = f"{job.id} {job.attempt} {phase} {os.getpid()} {monotonic():.6f} {time():.6f}\n"
     file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(file, line.encode())
@@ -25,7 +25,7 @@ def note(ledger: str, phase: str) -> None:
 def toil(ledger: str, seconds: float = 0.0) -> dict[str, int]:
     """Work for `seconds`; answers which attempt of which process did it."""
     note(ledger, "begin")
-    time.sleep(seconds)
+    sleep(seconds)
     note(ledger, "end")
     return {"attempt": current_job().attempt, "pid": os.getpid()}
 
@@ -48,7 +48,7 @@ async def toil_on_loop(ledger: str, seconds: float = 0.0) -> dict[str, int]:
 @task
 def nap(seconds: float = 0.0, job_id: int | None = None) -> int | None:
     """The classic job, for loads that would take too long at a second each: sleeps a hundredth of `seconds`."""
-    time.sleep(seconds / 100)
+    sleep(seconds / 100)
     return job_id
 
 
