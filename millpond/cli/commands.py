@@ -15,7 +15,9 @@ from rich.table import Table
 
 from millpond.client import DEFAULT_URL, ApiError, Client, JobView
 
-app = typer.Typer(help="Take jobs in over HTTP at once, run them behind, record every outcome once.", no_args_is_help=True)
+HELP = "Take jobs in over HTTP at once, run them behind, record every outcome once."
+
+app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 
 Url = Annotated[str, typer.Option(help="Where the API answers.")]
 
