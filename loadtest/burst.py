@@ -63,6 +63,8 @@ def watch(plan: Plan, entries: list[Entry], wait_s: float) -> Tally:
     """Look at the record until it holds all that was accepted, at most `wait_s` seconds, and then once more for what came late."""
     deadline = time.monotonic() + wait_s
     tally = count(entries, [])
+    if not tally.accepted:
+        return tally
     with Client(plan.url) as client:
         while tally.lost and time.monotonic() < deadline:
             tally = _look(client, plan, entries) or tally
