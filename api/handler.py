@@ -109,7 +109,8 @@ class Handler(RequestHandler):
     @classmethod
     def allowed(cls) -> list[str]:
         """The methods that this resource has."""
-        return [name for name in cls.SUPPORTED_METHODS if getattr(cls, name.lower()) is not getattr(RequestHandler, name.lower())]
+        own = {name for name in cls.SUPPORTED_METHODS if getattr(cls, name.lower()) is not getattr(RequestHandler, name.lower())}
+        return sorted(own if "GET" in own else own - {"HEAD"})
 
     def head(self, *args: str) -> Any:
         """As GET; Tornado leaves the body out."""

@@ -8,11 +8,13 @@ import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from api.server import Server
+from millpond import logs
 
 if TYPE_CHECKING:
     from api.app import Api
@@ -20,8 +22,18 @@ if TYPE_CHECKING:
 BEAT_S = 1.0  # how often gunicorn hears that the loop turns; its `timeout` is many times that
 
 
+class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's own lines, as JSON among all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called at the start and at each reload; adds gunicorn's handlers, which must go again."""
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            logs.adopt(log.name)
+
+
 class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
-    """SIGTERM drains within `graceful_timeout`; SIGINT and SIGQUIT stop at once, as everywhere in gunicorn."""
+    """SIGTERM drains within MILLPOND_DRAIN_S; SIGINT and SIGQUIT stop at once, as everywhere in gunicorn."""
 
     wsgi: "Api"
 
@@ -50,8 +62,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     async def _drain(self, app: "Api", server: Server) -> None:
         app.drain()
-        # The beat goes on meanwhile, and gunicorn itself kills at graceful_timeout: be done a little earlier.
-        cut = await server.drain(0.0 if self._quick else max(0.5, self.cfg.graceful_timeout - 1.0))
+        cut = await server.drain(0.0 if self._quick else app.config.drain_s)
         await app.stop()
         app.log.info("api_stopped", cut_requests=cut)
 
