@@ -16,6 +16,8 @@ from millpond.errors import BadInput, Invalid, TooLarge, Undecodable
 from millpond.jsonfaults import MAX_DEPTH
 
 MAX_BODY_BYTES: Final = 1_048_576  # default of MILLPOND_MAX_BODY_BYTES; one body is parsed in one turn of the API's loop
+# Bounds what a payload unpacks to. Four times the largest MILLPOND_MAX_BODY_BYTES: 1e15 is written as 1000000000000000.0.
+MAX_PAYLOAD_BYTES: Final = 67_108_864
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _HIDDEN = re.compile(rb"\\u00(?:00|3[aA])")
@@ -109,7 +111,7 @@ def encode_payload(task: str | None, args: list[Any], kwargs: dict[str, Any]) ->
     return render([task, None, args, kwargs])
 
 
-def decode_payload(data: bytes, limit: int = MAX_BODY_BYTES) -> tuple[str, list[Any], dict[str, Any]]:
+def decode_payload(data: bytes, limit: int = MAX_PAYLOAD_BYTES) -> tuple[str, list[Any], dict[str, Any]]:
     """Read RQ's `data`, plain or zlib, as (name, args, kwargs); at most `limit` bytes once unpacked.
 
     RQ's own tools compress what we wrote plainly (a dashboard's requeue). Raises Undecodable.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import uuid_utils
@@ -18,7 +18,7 @@ from millpond.moves import Arg, Submission
 from millpond.retry import RetryPolicy
 from millpond.states import FINAL, MOVES, RQ_STATUS, State, allowed, drawing
 from millpond.task import QUEUE_NAME
-from millpond.times import rfc3339
+from millpond.times import rfc3339, to_ms, to_rq
 
 __all__ = [
     "FINAL",
@@ -98,36 +98,12 @@ class Job:
 
     def public(self) -> dict[str, Any]:
         """The job as HTTP shows it, for `codec.render` (the result goes in as the text it is)."""
-        error = None
-        if self.error_code is not None:
-            error = {"code": self.error_code, "message": self.error_message, "traceback": self.error_traceback}
+        error = {"code": self.error_code, "message": self.error_message, "traceback": self.error_traceback}
         return {
-            "id": self.id,
-            "task": self.task,
-            "queue": self.queue,
-            "status": self.status,
-            "reason": self.reason,
-            "attempt": self.attempt,
-            "failures": self.failures,
-            "max_attempts": self.max_attempts,
-            "run": self.run,
-            "version": self.version,
-            "args": self.args,
-            "kwargs": self.kwargs,
-            "tags": self.tags,
-            "owner": self.owner,
-            "timeout_s": self.timeout_s,
-            "created_at": rfc3339(self.created_at),
-            "enqueued_at": rfc3339(self.enqueued_at),
-            "started_at": rfc3339(self.started_at),
-            "ended_at": rfc3339(self.ended_at),
-            "recorded_at": rfc3339(self.recorded_at),
-            "run_at": rfc3339(self.run_at),
-            "expires_at": rfc3339(self.expires_at),
-            "worker": self.worker,
+            **{name: getattr(self, name) for name in _SHOWN},
+            **{name: rfc3339(getattr(self, name)) for name in _MOMENTS},
             "result": None if self.result_json is None else codec.Raw(self.result_json),
-            "error": error,
-            "progress": self.progress,
+            "error": None if self.error_code is None else error,
         }
 
     @classmethod
@@ -140,6 +116,8 @@ class Job:
         last = outcome(id, hash, fields.text("last")) if state in FINAL else None
         code = fields.text("error_code") if state is State.FAILED else None
         policy = RetryPolicy.from_hash(hash)
+        counts: dict[str, Any] = {name: fields.integer(name) for name in _COUNTS}
+        moments: dict[str, Any] = {name: fields.moment(ours, rqs) for name, (ours, rqs) in _MOMENT_FIELDS.items()}
         return cls(
             id=id,
             owner=fields.text("owner") or "public",
@@ -150,12 +128,7 @@ class Job:
             error_code=code,
             error_message=last.error_message if code and last else None,
             error_traceback=last.error_traceback if code and last else None,
-            version=fields.integer("version"),
             run=fields.integer("run", 1),
-            attempt=fields.integer("attempt"),
-            failures=fields.integer("failures"),
-            deaths=fields.integer("deaths"),
-            crashes=fields.integer("crashes"),
             max_attempts=policy.max_attempts,
             rerun=fields.text("rerun") or "always",
             args=args,
@@ -166,13 +139,25 @@ class Job:
             retry=policy,
             worker=fields.text("worker_name"),
             progress=fields.json("progress"),
-            created_at=fields.moment("created_ms", "created_at"),
-            enqueued_at=fields.moment("enqueued_ms", "enqueued_at"),
-            started_at=fields.moment("started_ms", "started_at"),
-            ended_at=fields.moment("ended_ms", "ended_at"),
-            run_at=fields.moment("run_at_ms"),
-            expires_at=fields.moment("expires_ms"),
+            **counts,
+            **moments,
         )
+
+
+_SHOWN: Final = (
+    *("id", "task", "queue", "status", "reason", "attempt", "failures", "max_attempts", "run", "version"),
+    *("args", "kwargs", "tags", "owner", "timeout_s", "worker", "progress"),
+)
+_COUNTS: Final = ("version", "attempt", "failures", "deaths", "crashes")
+_MOMENTS: Final = ("created_at", "enqueued_at", "started_at", "ended_at", "recorded_at", "run_at", "expires_at")
+_MOMENT_FIELDS: Final = {
+    "created_at": ("created_ms", "created_at"),
+    "enqueued_at": ("enqueued_ms", "enqueued_at"),
+    "started_at": ("started_ms", "started_at"),
+    "ended_at": ("ended_ms", "ended_at"),
+    "run_at": ("run_at_ms", ""),
+    "expires_at": ("expires_ms", ""),
+}
 
 
 def timeout_s(hash: Hash) -> float | None:
@@ -246,6 +231,8 @@ def to_submission(job: Job) -> Submission:
     if job.task is None or job.queue is None or job.args is None or job.kwargs is None:
         raise Conflict("The record holds no readable payload, so there is nothing to run again.", code="nothing_to_retry")
     fields = _fields(job.task, job.owner, job.timeout_s, job.retry or RetryPolicy(), job.rerun, job.tags)
+    if job.created_at:  # the job is as old as it is; fields go over what the script writes
+        fields |= {"created_ms": to_ms(job.created_at), "created_at": to_rq(job.created_at)}
     return Submission(id=job.id, queue=job.queue, data=codec.encode_payload(job.task, job.args, job.kwargs), fields=fields)
 
 

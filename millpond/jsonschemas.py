@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
-from millpond.jsonfaults import Fault, Path, fault
+from millpond.jsonfaults import MAX_FAULTS, Fault, Path, fault
 
 Schema = Mapping[str, Any]
 Fits = Callable[[Any], bool]
@@ -38,7 +39,8 @@ class Check:
     def faults(self, path: Path, value: Any) -> Iterator[Fault]:
         """Why it does not, with the place below `path`."""
         if not self.fits(value):
-            for error in self._validator.iter_errors(value):
+            errors = islice(self._validator.iter_errors(value), MAX_FAULTS)  # a long array may hold a fault in each place
+            for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
                 yield fault((*path, *error.absolute_path), "wrong_type", _short(error.message))
 
     @cached_property
@@ -64,6 +66,8 @@ def _plain(schema: Schema) -> Fits | None:
         case {"type": str(name)} if len(rules) == 1 and name in _TYPES:
             types = _TYPES[name]
             return lambda value: type(value) in types
+        case {"enum": list(values)} if len(rules) == 1 and all(type(value) is str for value in values):
+            return lambda value: type(value) is str and value in values
         case {"type": "array", "items": inner} if len(rules) == 2:
             return _each(list, iter, _plain(inner))
         case {"type": "object", "additionalProperties": True} if len(rules) == 2:

@@ -9,10 +9,11 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any, Final, Literal
 
 from millpond.errors import BadSetting
-from millpond.jsonfaults import Fault, fault
+from millpond.jsonfaults import MAX_FAULTS, Fault, fault
 from millpond.jsonschemas import Check, Schema
 
 Kind = Literal["positional", "either", "keyword"]
@@ -58,11 +59,11 @@ class Parameters:
         return cls(tuple(named), var.get(inspect.Parameter.VAR_POSITIONAL), var.get(inspect.Parameter.VAR_KEYWORD))
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Fault]:
-        """Every reason why the function cannot take these arguments: missing_argument, unexpected_argument, too_many_arguments,
-        wrong_type; pointers are into a submission's body (#/args/0, #/kwargs/width)."""
+        """Every reason (the first 20) why the function cannot take these arguments: missing_argument, unexpected_argument,
+        too_many_arguments, wrong_type; pointers are into a submission's body (#/args/0, #/kwargs/width)."""
         if self._fits(args, kwargs):
             return []
-        return [*self._misplaced(args, kwargs), *self._mistyped(args, kwargs)]
+        return list(islice(chain(self._misplaced(args, kwargs), self._mistyped(args, kwargs)), MAX_FAULTS))
 
     def _fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether all is well, decided without making a list of faults: the usual case."""

@@ -45,7 +45,7 @@ class Adopted:
     intervals_s: tuple[float, ...] = ()
 
     @classmethod
-    def read(cls, hash: Mapping[str, bytes], limit: int = codec.MAX_BODY_BYTES) -> "Adopted":
+    def read(cls, hash: Mapping[str, bytes], limit: int = codec.MAX_PAYLOAD_BYTES) -> "Adopted":
         """Read the hash of an adopted job; raises Undecodable, or Unsupported naming every option that we do not take over."""
         asked = [option for field, option in _UNSUPPORTED.items() if hash.get(field)]
         if asked:

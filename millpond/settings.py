@@ -82,7 +82,7 @@ class ApiSettings(_WithRedis, _WithDatabase):
     classic_task: str = Field("sleep", description="The task that the classic GET / submits.")
     test_task: str = Field("cluster_info_threads", description="The task that the classic GET /test submits.")
     test_seconds: float = Field(3, ge=0, le=60, description="Seconds that each call of GET /test takes.")
-    max_body_bytes: int = Field(1_048_576, ge=1024, le=67_108_864, description="The longest request body that is read.")
+    max_body_bytes: int = Field(1_048_576, ge=1024, le=16_777_216, description="The longest request body that is read.")
     max_header_bytes: int = Field(16_384, ge=1024, le=1_048_576, description="The longest request head that is read.")
     header_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's head to arrive.")
     body_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's body to arrive.")

@@ -13,7 +13,7 @@ from tests.processes import free_port
 
 
 class _Answer(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802  (the base class's name)
+    def do_GET(self) -> None:
         self.send_response(200 if self.path == "/well" else 503)
         self.end_headers()
         self.wfile.write(b"draining")
