@@ -4,7 +4,7 @@ local SEARCHABLE = 10000 -- a longer list is not searched: the id stays until it
 if broken_record() then return {'error', '', 0} end
 local job, why = read(id)
 if not job then return {why == 'gone' and 'gone' or 'error', '', 0} end
-if not job.state and not adopt(job) then return {'error', '', 0} end
+if not job.state and not adopt(job) then return {'conflict', job.status, 0} end
 heed(job)
 if version > 0 and version ~= job.version then return {'version', job.state, job.version} end
 

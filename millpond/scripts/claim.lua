@@ -16,11 +16,15 @@ for i = 5, #ARGV do queues[#queues + 1] = ARGV[i] end
 leave_idle(lease, queues)
 if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok', {}} end
 
-local serial = 0
+-- A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost second of AOF, nor a clock
+-- stepped back repeats one.
 local function execution_id()
-  -- The time as well as the counter, so that neither a lost second of AOF nor a clock stepped back repeats an id.
-  serial = serial + 1
-  return string.format('%x-%x-%x', NOW, try('INCR', EXECUTION) or 0, serial)
+  local number = try('INCR', EXECUTION)
+  if not number then
+    call('SET', EXECUTION, '1')
+    number = 1
+  end
+  return string.format('%x-%x', NOW, number)
 end
 
 local function lease_out(job)
@@ -62,13 +66,7 @@ local function take(id, queue)
     if why == 'corrupt' then quarantine(id, queue) end
     return
   end
-  if not job.state then
-    if (job.status ~= 'queued' and job.status ~= 'created') or not adopt(job) then
-      quarantine(id, queue)
-      return
-    end
-    job.state = 'queued'
-  end
+  if not job.state and not adopt(job) then return end
   heed(job)
   if job.state ~= 'queued' or job.queue ~= queue or (job.place or 'queue') ~= place then return end
   local state, code = doom(job)

@@ -95,7 +95,7 @@ local function read(id)
     if job[name] == '' then job[name] = nil end
     if job[name] then
       job[name] = tonumber(job[name])
-      if not job[name] then return nil, 'corrupt' end
+      if not job[name] or job[name] % 1 ~= 0 then return nil, 'corrupt' end -- nan and inf too
     end
   end
   if not RQ_WORDS[job.status] or not job.origin or job.origin == '' then return nil, 'corrupt' end
@@ -130,9 +130,9 @@ local function push(job, place, front)
   call('HSET', job.key, 'state', 'queued', 'status', 'queued', 'version', int(job.version), 'place', place,
     'enqueued_ms', int(NOW), 'enqueued_at', utc(NOW))
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'run_at_ms')
-  call(front and 'LPUSH' or 'RPUSH', list_of(place, job.queue), job.id)
+  local length = call(front and 'LPUSH' or 'RPUSH', list_of(place, job.queue), job.id)
   try('SADD', RQ_QUEUES, QUEUE .. job.queue)
-  if place == 'queue' then wake(job.queue, 1) end
+  if place == 'queue' then wake(job.queue, length) end
 end
 
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
@@ -167,11 +167,13 @@ local function begin_run(job)
   call('SADD', OPEN, job.id)
 end
 
--- A job that stock RQ put: from its first touch on it is ours (DESIGN 5). False where it has no payload.
+-- A waiting job that stock RQ put: from its first touch on it is ours (DESIGN 5). False where it does not wait for a worker or a
+-- time (RQ moves it on), or has no payload.
+local ADOPTED = {created = 'queued', queued = 'queued', scheduled = 'scheduled'}
 local function adopt(job)
-  if call('HEXISTS', job.key, 'data') == 0 then return false end
+  if not ADOPTED[job.status] or call('HEXISTS', job.key, 'data') == 0 then return false end
   local seconds = tonumber(job.timeout or '') or 180
-  job.state, job.version, job.run, job.created_ms, job.adopted = job.status, 1, 1, NOW, '1'
+  job.state, job.version, job.run, job.created_ms, job.adopted = ADOPTED[job.status], 1, 1, NOW, '1'
   call('HSET', job.key, 'state', job.state, 'version', '1', 'run', '1', 'owner', 'public', 'adopted', '1', 'place', 'queue',
     'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
   call('PERSIST', job.key)
@@ -184,6 +186,7 @@ end
 -- The caller has checked OPEN and EVENTS.
 local function heed(job)
   if job.status == STATUS[job.state] then return end
+  if REGISTRY[job.status] then try('ZREM', REGISTRY[job.status] .. job.queue, job.id) end
   if job.state == 'queued' or job.state == 'scheduled' then
     if job.status == 'canceled' or job.status == 'stopped' then
       try('ZREM', SCHEDULED .. job.queue, job.id)
@@ -233,12 +236,18 @@ local function member_of(job) return job.id .. ':' .. job.execution end
 
 local function split_member(member) return string.match(member, '^(.*):([^:]*)$') end
 
-local function worker_of(lease) return string.match(lease, '^(.*):[^:]*$') end
+local function worker_of(lease) return string.match(lease, '^(.*):[^:]*$') or '' end
+
+local function queues_of(worker)
+  local queues = {}
+  for name in string.gmatch(try('HGET', WORKERS, worker) or '', '[^,]+') do queues[#queues + 1] = name end
+  return queues
+end
 
 -- Drops the traces of an execution: its lease and RQ's displays.
 local function release(id, execution, lease, queue)
   local member = id .. ':' .. execution
-  local worker = worker_of(lease) or ''
+  local worker = worker_of(lease)
   try('SREM', LEASES .. lease, member)
   try('ZREM', WIP .. queue, member)
   try('DEL', RQ_EXECUTION .. member)
@@ -247,6 +256,13 @@ local function release(id, execution, lease, queue)
   if try('EXISTS', RQ_WORKER .. worker .. ':executions') == 0 and try('HEXISTS', RQ_WORKER .. worker, 'state') == 1 then
     try('HSET', RQ_WORKER .. worker, 'state', 'idle')
   end
+end
+
+-- As `release`, of an execution that its job's hash does not name (any more), so that the queue is any of its worker's.
+local function drop(member, lease)
+  local id, execution = split_member(member)
+  for _, name in ipairs(queues_of(worker_of(lease))) do try('ZREM', WIP .. name, member) end
+  release(id, execution, lease, '')
 end
 
 -- Writes one execution's outcome, its only copy until a collector has recorded it; answers the field's name.
@@ -260,6 +276,7 @@ end
 
 local GAVE_UP = {
   died = 'The process that ran it died.', lost = 'The worker that ran it died.', stopped = 'The worker was stopped before it ended.',
+  released = 'The process that ran it knows nothing of it.',
 }
 
 -- A lease ends without an outcome. Cause: died (its child), lost (its worker), stopped (killed in a deploy), released (not begun).
@@ -278,7 +295,6 @@ local function give_back(job, cause)
     if job.place == 'alone' then job.crashes = job.crashes + 1 end
     call('HSET', job.key, 'deaths', int(job.deaths), 'crashes', int(job.crashes))
   end
-  call('HSET', job.key, 'last_execution', job.execution)
   if state then
     conclude(job, state, code, last)
   elseif job.rerun == 'never' then
@@ -306,12 +322,12 @@ local function give_back_lease(lease, limit, cause, keep_marked)
   for _, member in ipairs(members) do
     if done >= limit then return #members - done end
     local id, execution = split_member(member)
-    local job, why = nil, 'corrupt'
-    if id then job, why = read(id) end
-    if not job or job.state ~= 'started' or job.execution ~= execution then
+    local job, why = read(id or '')
+    if not id then
       call('SREM', LEASES .. lease, member)
-      try('DEL', RQ_EXECUTION .. member)
-      if why == 'corrupt' and id then quarantine(id, '') end
+    elseif not job or job.state ~= 'started' or job.execution ~= execution then
+      drop(member, lease)
+      if why == 'corrupt' then quarantine(id, '') end
       done = done + 1
     elseif broken_home(job) or (keep_marked and job.mark == '1') then
       kept = kept + 1
@@ -325,12 +341,6 @@ local function give_back_lease(lease, limit, cause, keep_marked)
 end
 
 -- Workers -------------------------------------------------------------------------------------------------------------------
-
-local function queues_of(worker)
-  local queues = {}
-  for name in string.gmatch(try('HGET', WORKERS, worker) or '', '[^,]+') do queues[#queues + 1] = name end
-  return queues
-end
 
 local function leave_idle(lease, queues)
   for _, name in ipairs(queues) do try('SREM', IDLE .. name, lease) end

@@ -6,13 +6,8 @@ if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash') the
 
 local function hand_back_item(id, execution)
   local job = read(id)
-  if not job then
-    try('SREM', LEASES .. lease, id .. ':' .. execution)
-    try('DEL', RQ_EXECUTION .. id .. ':' .. execution)
-    return
-  end
-  -- What was begun is never given back by its living holder.
-  if job.state ~= 'started' or job.execution ~= execution or job.mark == '1' or broken_home(job) then return end
+  if not job or job.state ~= 'started' or job.execution ~= execution then return drop(id .. ':' .. execution, lease) end
+  if broken_home(job) then return end
   heed(job)
   give_back(job, 'released')
 end
@@ -23,11 +18,13 @@ if mode == 'items' then
   return try('SCARD', LEASES .. lease) or 0
 end
 
-if call('HEXISTS', WORKERS, worker) == 1 then call('HSET', GENERATIONS .. worker, generation, 'retired') end
+-- Only of a child that is dead may a lease be given back that its generation has lost (reconcile).
+local word = mode == 'unmarked' and call('HGET', GENERATIONS .. worker, generation) ~= 'ended' and 'retired' or 'ended'
+if call('HEXISTS', WORKERS, worker) == 1 then call('HSET', GENERATIONS .. worker, generation, word) end
 local left = give_back_lease(lease, PAGE, cause, mode == 'unmarked')
 if mode == 'leave' and left == 0 then
   for _, other in ipairs(call('HKEYS', GENERATIONS .. worker)) do
-    call('HSET', GENERATIONS .. worker, other, 'retired')
+    call('HSET', GENERATIONS .. worker, other, 'ended')
     left = left + give_back_lease(worker .. ':' .. other, PAGE, cause, false)
   end
   if left == 0 then unregister(worker) end

@@ -49,22 +49,30 @@ local function check_scheduled(job)
     call('ZREM', key, job.id)
     conclude(job, state, code)
     repaired(state)
-  elseif not call('ZSCORE', key, job.id) then
-    call('ZADD', key, (job.run_at_ms or NOW) / 1000, job.id)
-    try('SADD', RQ_QUEUES, QUEUE .. job.queue)
-    repaired('scheduled')
+  else
+    if not call('ZSCORE', key, job.id) then
+      call('ZADD', key, (job.run_at_ms or NOW) / 1000, job.id)
+      repaired('scheduled')
+    end
+    -- promote walks the listed queues; RQ strikes one off when a tool deletes it (rq 3.0: queue.py `delete`).
+    if try('SADD', RQ_QUEUES, QUEUE .. job.queue) == 1 then repaired('listed') end
   end
 end
 
 local function check_started(job)
   local worker, generation = split_member(job.lease)
-  local listed = worker and call('HEXISTS', WORKERS, worker) == 1 and try('HEXISTS', GENERATIONS .. worker, generation) == 1
-  if not listed then
+  if worker and broken(GENERATIONS .. worker, 'hash', LEASES .. job.lease, 'set') then return end
+  local word = worker and call('HEXISTS', WORKERS, worker) == 1 and call('HGET', GENERATIONS .. worker, generation)
+  local held = word and call('SISMEMBER', LEASES .. job.lease, member_of(job)) == 1
+  if not word or (word == 'ended' and not held) then
     if broken_home(job) then return end
     give_back(job, 'lost')
     return repaired('taken_back')
   end
-  if is(LEASES .. job.lease, 'set') and call('SADD', LEASES .. job.lease, member_of(job)) == 1 then repaired('leased') end
+  if not held then
+    call('SADD', LEASES .. job.lease, member_of(job))
+    repaired('leased')
+  end
   if try('ZADD', WIP .. job.queue, '+inf', member_of(job)) == 1 then repaired('shown') end
 end
 

@@ -29,7 +29,7 @@ local function recorded(id, version, fields)
     return 0
   end
   if #fields > 0 then call('HDEL', job.key, unpack(fields)) end
-  if not job.state then return 0 end
+  if not job.state then return version == 0 and close(id) or 0 end -- put anew by stock RQ under the id of a job that is gone
   heed(job)
   if not FINAL[job.state] or job.version ~= version then return 0 end
   call('HSET', job.key, 'recorded', int(version))

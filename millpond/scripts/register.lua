@@ -2,7 +2,14 @@
 local worker, generation, queues = ARGV[1], ARGV[2], ARGV[3]
 local bad = broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash')
 if bad then return 'error:' .. bad end
-if call('HGET', GENERATIONS .. worker, generation) == 'retired' then return 'retired' end
+local known = call('HGET', GENERATIONS .. worker, generation)
+if known and known ~= 'live' then return 'retired' end
+if not known then
+  -- Generations only grow: a late message must not make live again what a take-back has struck off.
+  for _, other in ipairs(call('HKEYS', GENERATIONS .. worker)) do
+    if (tonumber(other) or 0) > tonumber(generation) then return 'retired' end
+  end
+end
 call('HSET', WORKERS, worker, queues)
 call('HSET', GENERATIONS .. worker, generation, 'live')
 try('HINCRBY', BEATS, worker, 1)

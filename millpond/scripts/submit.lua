@@ -39,6 +39,7 @@ local function accept(id, queue, data, fields, due, expires_in, front, digest, b
     call('EXPIRE', bucket, (hours + 2) * 3600)
   end
   call('HSET', JOB .. id, unpack(hash))
+  types[JOB .. id] = 'hash' -- an id twice in one call is refused like one sent again
   call('SADD', OPEN, id)
   emit(id, 1, 'accepted')
   if state == 'scheduled' then

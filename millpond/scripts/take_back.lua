@@ -9,7 +9,9 @@ local dead = seen == (call('HGET', BEATS, worker) or '0') and tonumber(ticks) >=
 if not dead then return -1 end
 
 local generations = call('HKEYS', GENERATIONS .. worker)
-for _, generation in ipairs(generations) do call('HSET', GENERATIONS .. worker, generation, 'retired') end
+for _, generation in ipairs(generations) do
+  if call('HGET', GENERATIONS .. worker, generation) == 'live' then call('HSET', GENERATIONS .. worker, generation, 'retired') end
+end
 local left = 0
 for _, generation in ipairs(generations) do
   local lease = worker .. ':' .. generation

@@ -1,0 +1,85 @@
+"""The helpers that every script begins with."""
+
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from millpond import broker, keys, moves
+from millpond.scripts import Script, load
+from tests.millpond.scripts.pond import STEADY, Pond
+from tests.proxy import RedisProxy
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FILES = {entry.name.removesuffix(".lua") for entry in files("millpond.scripts").iterdir() if entry.name.endswith(".lua")}
+VERBS = sorted(FILES - {"common"})
+
+
+@given(moment=st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)))
+@example(moment=datetime(1969, 12, 31, 23, 59, 59, 999_000))
+@example(moment=datetime(2000, 2, 29))
+@example(moment=datetime(2100, 3, 1))
+@settings(STEADY, max_examples=500)
+def test_utc_writes_what_datetime_writes(pond: Pond, moment: datetime) -> None:
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
+    ms = (moment - EPOCH) // timedelta(milliseconds=1)
+    heads = load("listen").text.removesuffix((files("millpond.scripts") / "listen.lua").read_text())
+    written = pond.ask("EVAL", heads + "\nreturn utc(tonumber(ARGV[1]))", 0, ms).decode()
+    assert written == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+
+
+def test_every_script_but_submit_runs_on_a_full_redis() -> None:
+    without = [verb for verb in VERBS if not load(verb).text.startswith("#!lua flags=allow-oom\n")]
+    assert without == ["submit"]
+
+
+CALLS: list[moves.Call[Any]] = [
+    moves.register("w1", 1, ["default"], {}),
+    moves.heartbeat("w1"),
+    moves.submit([], 24),
+    moves.claim("w1", 1, 5, ["default"]),
+    moves.start("w1", 1, [("a", "e")]),
+    moves.compare("w1", 1, ["default"]),
+    moves.finish("w1", 1, [moves.Outcome("a", "e", "finished")]),
+    moves.hand_back("w1", 1, "items", items=[("a", "e")]),
+    moves.tick(),
+    moves.take_back("w1"),
+    moves.promote(),
+    moves.reconcile(0),
+    moves.recorded([moves.Committed("a", 1)]),
+    moves.forget(),
+    moves.cancel("a"),
+    moves.retry("a"),
+    moves.listen("a", "c"),
+    moves.pause("default"),
+    moves.resume("default"),
+]
+
+
+def test_every_script_has_a_move() -> None:
+    assert sorted({call.script.name for call in CALLS}) == VERBS
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.script.name)
+def test_a_move_is_one_round_trip(pond: Pond, call: moves.Call[Any]) -> None:
+    pond.run(call)  # so that Redis knows the script
+    with RedisProxy(pond.client.connection_pool.connection_kwargs["port"]) as proxy, broker.connect(proxy.url) as client:
+        client.ping()
+        proxy.turns.clear()
+        proxy.counts.clear()
+        broker.run(client, call)
+        assert proxy.turns == proxy.counts == {call.script.name: 1}
+
+
+def test_a_script_that_redis_does_not_know_is_loaded_by_the_call(pond: Pond) -> None:
+    pond.ask("SCRIPT", "FLUSH")
+    assert pond.run(moves.tick()) == []
+    assert pond.ask("SCRIPT", "EXISTS", load("tick").sha) == [True]
+
+
+def test_names_are_the_same_in_lua_and_python(pond: Pond) -> None:
+    heads = Script("", f"{keys.LUA}\nreturn {{OPEN, JOB, WIP, EVENTS}}", "")
+    assert pond.ask("EVAL", heads.text, 0) == [b"mp:open", b"rq:job:", b"rq:wip:", b"mp:events"]
