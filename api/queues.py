@@ -7,7 +7,7 @@ from typing import Any
 from api.plain import Pipe, Plain, number, text
 from millpond import keys
 
-_BUCKET_S = 10  # as scripts/common.lua counts ends in mp:drained
+_BUCKET_S = 10  # as scripts/common/job.lua counts ends in mp:drained
 _BUCKETS = 6  # whole buckets that drain_per_s looks back, beside the one that is being filled
 
 

@@ -42,7 +42,7 @@ def outcome(id: str, hash: Hash, name: str | None) -> Attempt | None:
 
 
 def _attempt(id: str, name: str, raw: bytes) -> Attempt:
-    """One outcome field as scripts/common.lua `note` writes it."""
+    """One outcome field as scripts/common/lease.lua `note` writes it."""
     try:
         _, run, attempt = name.split(":")
         outcome = orjson.loads(raw)

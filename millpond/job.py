@@ -168,7 +168,7 @@ def timeout_s(hash: Hash) -> float | None:
 
 
 def _state(fields: Fields) -> tuple[State, str | None]:
-    """Our state, unless one of RQ's tools moved the job since (as scripts/common.lua `heed` will), and the reason."""
+    """Our state, unless one of RQ's tools moved the job since (as scripts/common/job.lua `heed` will), and the reason."""
     word, status = fields.text("state"), fields.text("status")
     if word is None:
         return _adopted_state(status)

@@ -38,7 +38,7 @@ def pairs(flat: Sequence[bytes]) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job on its way in. `fields` are hash fields beyond those that submit writes itself (see common.lua, `new_job`)."""
+    """A job on its way in. `fields` are hash fields beyond those that submit writes itself (scripts/submit.lua)."""
 
     id: str
     queue: str
@@ -201,11 +201,13 @@ def finish(worker: str, generation: int, outcomes: Sequence[Outcome]) -> Call[li
 HandBack = Literal["items", "retire", "unmarked", "leave"]
 
 
-def hand_back(worker: str, generation: int, mode: HandBack, cause: Literal["", "died", "stopped"] = "", items: Sequence[Held] = ()) -> Call[int]:
+def hand_back(
+    worker: str, generation: int, mode: HandBack, cause: Literal["", "died", "stopped"] = "", items: Sequence[Held] = ()
+) -> Call[int]:
     """Give leases back, what was not started to the head of its queue, uncounted. Answers how many leases the generation still
     has (0 ends a paged call: at most 500 leases a call).
 
-    items: the given executions of a living child, not started. retire: all of a dead (`died`) or killed (`stopped`) child, and
+    items: the given executions, which a living child does not know or will not begin. retire: all of a dead (`died`) or killed (`stopped`) child, and
     the generation. unmarked: what has no start mark, and the generation (its loop hangs). leave: as retire with `stopped`, and
     the worker is unregistered.
     """

@@ -1,6 +1,6 @@
 """The atomic moves on Redis: one Lua file each, named by its verb, with the shared helpers put before it.
 
-A script checks, then writes; it never raises, because Redis keeps what a failed script wrote. `common.lua` holds the helpers
+A script checks, then writes; it never raises, because Redis keeps what a failed script wrote. `common/` holds the helpers
 that every script begins with, `keys.LUA` the key names. ADR 0001 says why helpers are prepended and not a Functions library.
 """
 
@@ -24,12 +24,15 @@ class Script:
 # submit alone is refused by a full Redis; every script that drains must pass (Redis: script flags).
 _REFUSED_WHEN_FULL = frozenset({"submit"})
 
+_HELPERS = ("base", "job", "lease")  # each uses those before it
+
 
 @cache
 def load(name: str) -> Script:
     """Read the script `name` with the helpers before it; raises FileNotFoundError for an unknown verb."""
     folder = files(__package__)
     head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
-    parts = [keys.LUA, (folder / "common.lua").read_text(), (folder / f"{name}.lua").read_text()]
+    helpers = [(folder / "common" / f"{part}.lua").read_text() for part in _HELPERS]
+    parts = [keys.LUA, *helpers, (folder / f"{name}.lua").read_text()]
     text = head + "\n".join(parts)
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())

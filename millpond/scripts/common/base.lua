@@ -1,0 +1,58 @@
+-- What every move begins with. A move reads and checks all that it touches, then writes; it never raises, because Redis keeps
+-- what a failed script wrote. So: `redis.call` only on keys whose type was checked; `try` for what only shows (RQ's displays)
+-- or only hastens (wake-up tokens), where a broken key must not stop a job.
+local call = redis.call
+
+local function try(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then return nil end
+  return reply
+end
+
+local function int(number) return string.format('%.0f', number) end
+
+-- Time is Redis TIME, in ms (rule 11); it stands still while a script runs.
+local NOW = (function()
+  local time = call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end)()
+
+-- The one form of a date that RQ parses (rq 3.0: utils.utcparse). Civil date from days since 1970-01-01 (proleptic Gregorian).
+local function utc(ms)
+  local days = math.floor(ms / 86400000)
+  local rest = ms - days * 86400000
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day, math.floor(rest / 3600000),
+    math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
+end
+
+-- Key types, looked up once a script.
+local types = {}
+local function is(key, want)
+  local have = types[key]
+  if not have then
+    have = call('TYPE', key).ok
+    types[key] = have
+  end
+  return have == 'none' or have == want
+end
+
+-- The first key of {key, type, key, type, ...} that cannot be used as that type, or nil.
+local function broken(...)
+  local wants = {...}
+  for i = 1, #wants, 2 do
+    if not is(wants[i], wants[i + 1]) then return wants[i] end
+  end
+  return nil
+end
+
+-- What every move that ends or makes a job writes.
+local function broken_record() return broken(OPEN, 'set', EVENTS, 'stream') end
