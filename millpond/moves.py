@@ -207,9 +207,9 @@ def hand_back(
     """Give leases back, what was not started to the head of its queue, uncounted. Answers how many leases the generation still
     has (0 ends a paged call: at most 500 leases a call).
 
-    items: the given executions, which a living child does not know or will not begin. retire: all of a dead (`died`) or killed (`stopped`) child, and
-    the generation. unmarked: what has no start mark, and the generation (its loop hangs). leave: as retire with `stopped`, and
-    the worker is unregistered.
+    items: the given executions, which a living child does not know or will not begin. retire: all of a dead (`died`) or killed
+    (`stopped`) child, and the generation. unmarked: what has no start mark, and the generation (its loop hangs). leave: as
+    retire with `stopped`, and the worker is unregistered.
     """
     flat = [part for item in items for part in item]
     return Call(load("hand_back"), [worker, generation, mode, cause, *flat], int)
