@@ -78,7 +78,8 @@ class _Lines(logging.StreamHandler[TextIO]):
     """Writes lines; a record that cannot be written (a library's wrong arguments) is a line, too."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        if record.name != __name__:
+        reader_left = isinstance(sys.exc_info()[1], BrokenPipeError)
+        if record.name != __name__ and not reader_left:
             logging.getLogger(__name__).error("log_failed", extra={"of": record.name, "line": repr(record.msg)}, exc_info=True)
 
 

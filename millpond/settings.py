@@ -26,7 +26,10 @@ class _FileSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"{PREFIX}{field_name}_FILE".upper())
-        return (Path(path).read_text().rstrip("\r\n") if path else None), field_name, False
+        try:
+            return (Path(path).read_text().rstrip("\r\n") if path else None), field_name, False
+        except (OSError, ValueError):
+            return None, field_name, False  # `_unreadable` tells it
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -137,14 +140,11 @@ def load(cls: type[S]) -> S:
 def read(cls: type[S]) -> S:
     """As `load`, but raises BadSetting with one line for each fault."""
     faults = [*_unknown(), *_unreadable(cls)]
-    settings = None
     try:
         settings = cls()
     except ValidationError as error:
-        faults += [_fault(one) for one in error.errors()]
-    except OSError:
-        pass
-    if faults or settings is None:
+        raise BadSetting("\n".join([*faults, *(_fault(one) for one in error.errors())])) from error
+    if faults:
         raise BadSetting("\n".join(faults))
     return settings
 
