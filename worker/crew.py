@@ -4,6 +4,7 @@ import contextlib
 from typing import Final
 
 from millpond import logs
+from millpond.settings import WorkerSettings
 from worker.process import ChildProcess
 from worker.standing import Standing
 
@@ -17,8 +18,8 @@ log = logs.get("worker.crew")
 class Crew:
     """Starts, watches, replaces and reaps them."""
 
-    def __init__(self, worker: str, standing: Standing) -> None:
-        self._worker, self._standing = worker, standing
+    def __init__(self, settings: WorkerSettings, worker: str, standing: Standing) -> None:
+        self._settings, self._worker, self._standing = settings, worker, standing
         self._pause_s = _FIRST_PAUSE_S
         self._start_at = 0.0
         self._spare: int | None = None  # a generation whose child ended before it could claim
@@ -85,15 +86,15 @@ class Crew:
             return
         working = {child.alone for child in self.children if not child.leaving}
         if False not in working:
-            self._start(now, alone=False)
+            self._start(alone=False)
         elif self._standing.alone and True not in working:
-            self._start(now, alone=True)
+            self._start(alone=True)
 
-    def _start(self, now: float, alone: bool) -> None:
+    def _start(self, alone: bool) -> None:
         generation = self._spare or self._standing.enlist()
         self._spare = None
         if generation is not None:
-            child = ChildProcess(self._worker, generation, alone, self._standing.confirmed_at, now)
+            child = ChildProcess(self._settings, self._worker, generation, alone, self._standing.confirmed_at)
             self.children.append(child)
             log.info("child_started", pid=child.pid, generation=generation, alone=alone)
 

@@ -5,8 +5,10 @@ from threading import Lock, get_ident
 
 from worker.stop import Interrupt
 
-_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
+
+def _raise_in(thread: int, error: type[Interrupt] | None) -> None:
+    """Have that thread raise `error` soon; None (a NULL pointer, not Python's None): take back what it has not raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error) if error else None)
 
 
 class Guard:

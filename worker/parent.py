@@ -42,7 +42,7 @@ class Parent(BaseWorker):
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self.birth_date = self.last_heartbeat = utc_now()
         self._standing = Standing(connection, self.name, settings.queues, self._display)
-        self._crew = Crew(self.name, self._standing)
+        self._crew = Crew(settings, self.name, self._standing)
         self._commands = Commands(connection, self.pubsub_channel_name)
         self._health = Path(settings.health_file) if settings.health_file else None
         self._grace_s = settings.grace_s

@@ -1,12 +1,16 @@
 """A child as its parent sees it: a process, the pipe to it, and the memory both have mapped."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import Final
 
+from millpond.settings import WorkerSettings
+from worker.orders import Orders
 from worker.pipe import Pipe
 from worker.shared import Shared
 from worker.standing import Cause
@@ -21,23 +25,39 @@ class ChildProcess:
     why what it had begun came to no end, if it is killed.
     """
 
-    def __init__(self, worker: str, generation: int, alone: bool, confirmed_at: float, now: float) -> None:
+    def __init__(self, settings: WorkerSettings, worker: str, generation: int, alone: bool, confirmed_at: float) -> None:
         self.generation, self.alone = generation, alone
         self.ready = False
         self.leaving = ""
         self.cause: Cause = "died"
         self.silent_s = 0.0
-        self._seen = (0.0, now)
+        self._seen = (0.0, time.monotonic())
         self.shared = Shared.make()
         self.shared.confirmed_at = confirmed_at
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.pipe = Pipe(ours)
-        words = ["--worker", worker, "--generation", str(generation), "--parent", str(os.getpid())]
-        words += ["--pipe", str(theirs.fileno()), "--shared", str(self.shared.fd), *(["--alone"] if alone else [])]
         with theirs:
-            command = [sys.executable, "-m", "worker.child", *words]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self.shared.fd))
+            self._process = _start(self._orders(settings, worker, theirs.fileno()))
+
+    def _orders(self, settings: WorkerSettings, worker: str, pipe: int) -> Orders:
+        ahead = settings.prefetch if settings.prefetch >= 0 else max(1, settings.concurrency // 4)
+        return Orders(
+            worker=worker,
+            generation=self.generation,
+            alone=self.alone,
+            parent=os.getpid(),
+            pipe=pipe,
+            shared=self.shared.fd,
+            redis_url=settings.redis_url,
+            queues=settings.queues,
+            tasks=settings.tasks,
+            slots=1 if self.alone else settings.concurrency,
+            prefetch=0 if self.alone else ahead,
+            max_result_bytes=settings.max_result_bytes,
+            log_level=settings.log_level,
+            failpoint=settings.failpoint,
+        )
 
     @property
     def pid(self) -> int:
@@ -67,3 +87,13 @@ class ChildProcess:
         """Give its pipe and memory back."""
         self.pipe.close()
         self.shared.close()
+
+
+def _start(orders: Orders) -> subprocess.Popen[bytes]:
+    # The last word is for who looks at a list of processes.
+    command = [sys.executable, "-m", "worker.child", f"{orders.worker}:{orders.generation}"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(orders.pipe, orders.shared))
+    assert process.stdin
+    with contextlib.suppress(BrokenPipeError), process.stdin as ear:  # it may have ended already; `ended` tells
+        ear.write(orders.dump())
+    return process
