@@ -48,7 +48,18 @@ def test_one_outcome() -> None:
     assert outcome("a", hash, "o:1:2") is outcome("a", hash, None) is None
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"null", orjson.dumps(DONE | {"body": []}), orjson.dumps(DONE | {"ended_ms": "soon"}), orjson.dumps(DONE | {"ended_ms": 10**18})])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        orjson.dumps(DONE | {"body": []}),
+        orjson.dumps(DONE | {"ended_ms": "soon"}),
+        orjson.dumps(DONE | {"ended_ms": 10**18}),
+    ],
+)
 def test_what_is_no_outcome(raw: bytes) -> None:
     with pytest.raises(Undecodable, match="o:1:1"):
         attempts_from_hash("a", {"o:1:1": raw})

@@ -1,5 +1,6 @@
 """A hash's fields are read by type; what nobody writes is Undecodable by the field's name."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -35,14 +36,12 @@ def test_values() -> None:
 
 @pytest.mark.parametrize("read", READERS[1:])
 def test_nonsense_names_the_field(read: Callable[[Fields], Any]) -> None:
-    with pytest.raises(Undecodable, match="Field .*x"):
+    with pytest.raises(Undecodable, match=r"Field .*x"):
         read(Fields({"x": b"{nonsense"}))
 
 
 @given(st.binary(max_size=30))
 def test_only_undecodable_escapes(raw: bytes) -> None:
     for read in READERS:
-        try:
+        with contextlib.suppress(Undecodable):
             read(Fields({"x": raw}))
-        except Undecodable:
-            pass

@@ -38,8 +38,12 @@ def test_our_events() -> None:
 
 def test_libraries_speak_the_same() -> None:
     names = ("gunicorn.error", "tornado.access", "rq.worker", "alembic.runtime.migration", "sqlalchemy.engine")
-    lines = run(f"with logs.bind(job_id='a1'):\n  for name in {names}: logging.getLogger(name).warning('hello %s', name, extra={{'size': 1}})")
-    assert [(line["event"], line["logger"], line["job_id"], line["size"]) for line in lines] == [(f"hello {name}", name, "a1", 1) for name in names]
+    lines = run(
+        f"with logs.bind(job_id='a1'):\n  for name in {names}: logging.getLogger(name).warning('hello %s', name, extra={{'size': 1}})"
+    )
+    assert [(line["event"], line["logger"], line["job_id"], line["size"]) for line in lines] == [
+        (f"hello {name}", name, "a1", 1) for name in names
+    ]
 
 
 def test_levels() -> None:

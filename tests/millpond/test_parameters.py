@@ -126,11 +126,11 @@ def test_an_annotation_without_a_schema_is_refused_by_name() -> None:
     def call(back: Callable[[], None]) -> None: ...
     def vague(thing: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    with pytest.raises(BadSetting, match="'draw'.*'canvas'"):
+    with pytest.raises(BadSetting, match=r"'draw'.*'canvas'"):
         Parameters.of("draw", draw)
-    with pytest.raises(BadSetting, match="'call'.*'back'"):
+    with pytest.raises(BadSetting, match=r"'call'.*'back'"):
         Parameters.of("call", call)
-    with pytest.raises(BadSetting, match="'vague'.*Nowhere"):
+    with pytest.raises(BadSetting, match=r"'vague'.*Nowhere"):
         Parameters.of("vague", vague)
 
 

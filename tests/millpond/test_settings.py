@@ -84,7 +84,15 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("QUEUES", ""), ("QUEUES", "Upper"), ("QUEUES", "a,b,a"), ("TASKS", "my-tasks"), ("TASKS", "a..b"), ("POOL", "fork"), ("CONCURRENCY", "0")],
+    [
+        ("QUEUES", ""),
+        ("QUEUES", "Upper"),
+        ("QUEUES", "a,b,a"),
+        ("TASKS", "my-tasks"),
+        ("TASKS", "a..b"),
+        ("POOL", "fork"),
+        ("CONCURRENCY", "0"),
+    ],
 )
 def test_a_workers_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(settings.PREFIX + name, value)
@@ -109,7 +117,11 @@ def test_all_faults_are_told_and_the_process_ends_with_2(monkeypatch: pytest.Mon
     with pytest.raises(SystemExit) as caught:
         settings.load(ApiSettings)
     assert caught.value.code == 2
-    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["MILLPOND_TYPO", "MILLPOND_PORT", "MILLPOND_DURABILITY"]
+    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "MILLPOND_TYPO",
+        "MILLPOND_PORT",
+        "MILLPOND_DURABILITY",
+    ]
 
 
 def test_other_services_settings_are_no_fault_and_typos_are(monkeypatch: pytest.MonkeyPatch) -> None:

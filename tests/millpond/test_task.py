@@ -18,9 +18,8 @@ tasks: Any = sys.modules["millpond.task"]
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "_registered", {})
-    yield
 
 
 def double(n: int) -> int:
@@ -73,13 +72,13 @@ def test_two_functions_of_one_name_are_refused() -> None:
     ],
 )
 def test_wrong_options(options: dict[str, Any]) -> None:
-    with pytest.raises(BadSetting, match="^Task '"):
+    with pytest.raises(BadSetting, match=r"^Task '"):
         task(**options)(double)
     assert not registered()
 
 
 def test_all_wrong_options_are_told() -> None:
-    with pytest.raises(BadSetting, match="queue 'A' is not .*; max_attempts is .*; jitter is"):
+    with pytest.raises(BadSetting, match=r"queue 'A' is not .*; max_attempts is .*; jitter is"):
         task(queue="A", max_attempts=0, jitter=2)(double)
 
 

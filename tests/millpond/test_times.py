@@ -32,7 +32,7 @@ def test_other_zones_are_shown_as_utc() -> None:
     assert times.rfc3339(None) is None
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)))
 def test_rq_and_we_read_each_other(moment: datetime) -> None:
     assert times.to_rq(moment) == utcformat(moment)
     assert utcparse(times.to_rq(moment)) == times.from_rq(utcformat(moment)) == moment
