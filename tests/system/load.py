@@ -44,10 +44,10 @@ class Load:
         self._pace_s, self.name = pace_s, uuid4().hex[:8]
         self._sent: list[Sent] = []
         self._lock, self._over = Lock(), Event()
-        self._file = journal.open("a", buffering=1)
         self._threads = [Thread(target=self._client, args=(number,), daemon=True) for number in range(threads)]
 
     def __enter__(self) -> Self:
+        self._file = self.journal.open("a", buffering=1)
         for thread in self._threads:
             thread.start()
         return self
@@ -55,6 +55,7 @@ class Load:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
         self.join()
+        self._file.close()
 
     def finish(self) -> list[Sent]:
         """Send no more, let what was begun be answered, and answer the journal."""
