@@ -60,7 +60,7 @@ COPY worker worker
 RUN python -m compileall -q worker /tasks
 USER 10001:10001
 ENV MILLPOND_HEALTH_FILE=/tmp/health
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "worker"]
 
@@ -76,6 +76,6 @@ COPY collector collector
 RUN python -m compileall -q collector
 USER 10001:10001
 ENV MILLPOND_HEALTH_FILE=/tmp/health
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "collector"]
