@@ -10,13 +10,14 @@ from worker.standing import Standing
 
 HUNG_S: Final = 30.0  # a loop that did not turn for so long: a function keeps the GIL
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a child that ended while it loaded is started again
+_REFUSED: Final = 2  # the status of a child that refuses users' modules: the next would refuse them too
 _MOST_LEAVING: Final = 3  # hung or worn children beside the one that works; each costs a process's memory
 
 log = logs.get("worker.crew")
 
 
 class Crew:
-    """Starts, watches, replaces and reaps them."""
+    """Starts, watches, replaces and reaps them. `refused`: the first child refused users' modules; there is nothing to run."""
 
     def __init__(self, settings: WorkerSettings, worker: str, standing: Standing) -> None:
         self._settings, self._worker, self._standing = settings, worker, standing
@@ -24,7 +25,8 @@ class Crew:
         self._start_at = 0.0
         self._spare: int | None = None  # a generation whose child ended before it could claim
         self.children: list[ChildProcess] = []
-        self.draining = False
+        self._served = False
+        self.draining = self.refused = False
 
     def live(self) -> int | None:
         """A generation that is live in Redis."""
@@ -40,7 +42,7 @@ class Crew:
             for words in child.pipe.hear():
                 match words:
                     case ["ready"]:
-                        child.ready = True
+                        child.ready = self._served = True
                         self._pause_s = _FIRST_PAUSE_S
                     case ["leaving", reason]:
                         child.leaving = child.leaving or reason
@@ -58,6 +60,7 @@ class Crew:
             if child.ready:
                 self._standing.owe(child.generation, "retire", "stopped" if status == 0 else child.cause)
             else:
+                self.refused = self.refused or (status == _REFUSED and not self._served)
                 self._spare = child.generation
                 self._start_at = now + self._pause_s
                 self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)

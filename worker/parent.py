@@ -57,7 +57,7 @@ class Parent(BaseWorker):
             self._turn()
         self._commands.close()
         log.info("worker_ended", worker=self.name)
-        return 0
+        return 2 if self._crew.refused else 0
 
     def _turn(self) -> None:
         self._wait()
@@ -66,6 +66,8 @@ class Parent(BaseWorker):
             self.handle_payload(message)
         self._crew.hear()
         self._crew.reap(now)
+        if self._crew.refused and not self._crew.draining:
+            self._stop()
         self._standing.settle(now)
         if not self._standing.beat(now, self._crew.live()):
             self._crew.forgotten()
