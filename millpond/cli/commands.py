@@ -6,19 +6,21 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from millpond.client import DEFAULT_URL, ApiError, Client, JobView
+if TYPE_CHECKING:  # `up` has no use for an HTTP client, and should be quick
+    from millpond.client import Client, JobView
 
 HELP = "Take jobs in over HTTP at once, run them behind, record every outcome once."
 
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 
+LOCAL = "http://127.0.0.1:8888"
 Url = Annotated[str, typer.Option(help="Where the API answers.")]
 
 
@@ -43,7 +45,7 @@ def submit(
     task: Annotated[str, typer.Argument(help="The task's name.")],
     args: Annotated[list[str] | None, typer.Argument(help="Its arguments: JSON, or text where that is no JSON.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the outcome.", min=0, max=60)] = 0,
-    url: Url = DEFAULT_URL,
+    url: Url = LOCAL,
 ) -> None:
     """Submit a job and print it."""
     with _client(url) as client:
@@ -54,7 +56,7 @@ def submit(
 def get(
     id: Annotated[str, typer.Argument(help="The job's id.")],
     wait: Annotated[float, typer.Option(help="Seconds to wait for the outcome.", min=0, max=60)] = 0,
-    url: Url = DEFAULT_URL,
+    url: Url = LOCAL,
 ) -> None:
     """Print one job."""
     with _client(url) as client:
@@ -66,7 +68,7 @@ def jobs(
     status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     task: Annotated[str | None, typer.Option(help="Only jobs of this task.")] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 20,
-    url: Url = DEFAULT_URL,
+    url: Url = LOCAL,
 ) -> None:
     """List jobs, newest first."""
     table = Table("id", "task", "status", "reason", "attempt", "created", box=None, header_style="bold")
@@ -78,7 +80,9 @@ def jobs(
 
 
 @contextmanager
-def _client(url: str) -> Iterator[Client]:
+def _client(url: str) -> "Iterator[Client]":
+    from millpond.client import ApiError, Client
+
     try:
         with Client(url) as client:
             yield client
@@ -94,6 +98,6 @@ def _value(word: str) -> Any:
         return word
 
 
-def _show(job: JobView) -> None:
+def _show(job: "JobView") -> None:
     given = {name: value for name, value in asdict(job).items() if value not in (None, {}, [])}
     Console(highlight=False, soft_wrap=True).print_json(orjson.dumps(given).decode())

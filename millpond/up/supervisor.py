@@ -12,7 +12,7 @@ from millpond.settings import environment
 from millpond.up.process import Part, Process, ending
 
 TURN_S = 0.2  # how late we may be to see a death or a signal
-BAD_SETTING = 2  # the exit status of a service that was told something wrong: starting it again would not help
+REFUSED = (2, 3)  # exit statuses of a service that refuses its settings, or its Redis: starting it again would not help
 EARLY_DEATHS = 4  # who dies this often before it was ever ready is given up
 
 
@@ -148,8 +148,8 @@ class Supervisor:
     def _bury(self, process: Process) -> None:
         self._forget(process)
         process.bury()
-        if process.status == BAD_SETTING:
-            raise GaveUp(f"{process.part.name} refuses its settings (see above, or {process.log})")
+        if process.status in REFUSED:
+            raise GaveUp(f"{process.part.name} refuses to start: see above, or {process.log}")
 
     def _forget(self, process: Process) -> None:
         if process in self._selector.get_map():

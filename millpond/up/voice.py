@@ -1,8 +1,8 @@
 """What `millpond up` says at the terminal: when it is ready and how to try it, and what goes wrong. All else is in the logs."""
 
 import json
-import os
 import shlex
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -46,9 +46,9 @@ class Voice:
             "API": options.url,
             "try": curl,
             "tasks": ", ".join(tasks),
-            "Redis": f"{plan.redis_url}" if not options.redis_url else "yours",
-            "data": os.path.relpath(plan.folder.path),
-            "logs": os.path.relpath(plan.folder.logs),
+            "Redis": "yours" if options.redis_url else plan.redis_url,
+            "data": _short(plan.folder.path),
+            "logs": _short(plan.folder.logs),
         }
         self._console.print(f"[bold green]Millpond is ready[/] in {seconds:.1f} s")
         for name, value in rows.items():
@@ -67,3 +67,7 @@ def _notable(line: str) -> tuple[str, str]:
         return "", ""
     details = " ".join(f"{name}={value}" for name, value in entry.items() if name not in _SHOWN_APART)
     return f"{entry.get('event', '')} {details}\n{entry.get('exception', '')}".rstrip(), _LOUD[level]
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
