@@ -43,6 +43,7 @@ class Load:
         self._numbers = iter(range(count)) if count is not None else itertools.count()
         self._pace_s, self.name = pace_s, uuid4().hex[:8]
         self._sent: list[Sent] = []
+        self._asking: dict[int, float] = {}  # number -> since when, monotonic
         self._lock, self._over = Lock(), Event()
         self._threads = [Thread(target=self._client, args=(number,), daemon=True) for number in range(threads)]
 
@@ -75,6 +76,11 @@ class Load:
         with self._lock:
             return list(self._sent)
 
+    def unanswered(self, age_s: float) -> int:
+        """How many requests have been waiting for an answer that long."""
+        with self._lock:
+            return sum(since < time.monotonic() - age_s for since in self._asking.values())
+
     def _client(self, number: int) -> None:
         with ExitStack() as stack:
             clients = [stack.enter_context(Client(url, timeout_s=ANSWER_S)) for url in self._urls]
@@ -89,6 +95,8 @@ class Load:
     def _submit(self, clients: Sequence[Client], n: int) -> None:
         key, began = f"{self.name}-{n}", time.monotonic()
         self._write({"asking": n, "key": key})
+        with self._lock:
+            self._asking[n] = began
         for tries in itertools.count(1):
             client = clients[(n + tries) % len(clients)]
             try:
@@ -106,6 +114,7 @@ class Load:
         self._write(asdict(sent))
         with self._lock:
             self._sent.append(sent)
+            del self._asking[n]
 
     def _write(self, entry: dict[str, Any]) -> None:
         with self._lock:
