@@ -4,6 +4,7 @@ Each call is a generator that yields steps (send this, pause so long), is sent w
 was surely not done, or may be done twice, is sent again within the deadline; a submission always may, by its Idempotency-Key.
 """
 
+import math
 import random
 import time
 from collections.abc import Generator, Mapping
@@ -24,7 +25,8 @@ Documents = list[Document]
 MAX_WAIT_S: Final = 60  # the API's own limit: longer waits are made of several requests
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
-_TRY_AGAIN: Final = (429, 503)
+_NOT_DONE: Final = (429, 503)
+_UNKNOWN: Final = (502, 504)  # from a proxy whose server died or was silent
 
 
 class ApiError(MillpondError):
@@ -85,7 +87,7 @@ def submit(body: Mapping[str, Any], idempotency_key: str, wait_s: float | None, 
     """POST /v1/jobs."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
     if wait_s:
-        headers["Prefer"] = f"wait={min(round(wait_s), MAX_WAIT_S)}"
+        headers["Prefer"] = f"wait={min(math.ceil(wait_s), MAX_WAIT_S)}"
     request = Send(method="POST", path="/v1/jobs", headers=headers, body=codec.encode(body), wait_s=wait_s or 0)
     return JobView.of(_document((yield from _ask(request, timeout_s))))
 
@@ -94,11 +96,11 @@ def get(id: str, wait_s: float | None, timeout_s: float) -> Talk[JobView]:
     """GET /v1/jobs/{id}, again and again while `wait_s` lasts and the job has not ended."""
     deadline = time.monotonic() + (wait_s or 0)
     while True:
-        seconds = round(min(MAX_WAIT_S, max(0.0, deadline - time.monotonic())))
+        seconds = math.ceil(min(MAX_WAIT_S, max(0.0, deadline - time.monotonic())))
         query = {"wait": str(seconds)} if seconds else {}
         request = Send(method="GET", path=f"/v1/jobs/{quote(id, safe='')}", query=query, wait_s=seconds)
         job = JobView.of(_document((yield from _ask(request, timeout_s))))
-        if job.final or not seconds:
+        if job.final or time.monotonic() >= deadline:
             return job
 
 
@@ -149,7 +151,8 @@ def _ask(request: Send, timeout_s: float) -> Talk[Reply]:
 def _may_repeat(request: Send, reply: Reply | NoAnswer | None, error: ApiError) -> bool:
     if isinstance(reply, NoAnswer):
         return request.repeatable or not reply.sent
-    return error.status in _TRY_AGAIN and (request.repeatable or error.code != "outcome_unknown")
+    not_done = error.status in _NOT_DONE and error.code != "outcome_unknown"
+    return not_done or (request.repeatable and error.status in (*_NOT_DONE, *_UNKNOWN))
 
 
 def _error_of(reply: Reply | NoAnswer | None) -> ApiError:

@@ -57,6 +57,13 @@ class Fields:
         except orjson.JSONDecodeError as error:
             raise Undecodable(f"Field {name} is not JSON.") from error
 
+    def mapping(self, name: str) -> dict[str, Any]:
+        """A JSON object, empty where the field is absent."""
+        found = self.json(name)
+        if found is not None and not isinstance(found, dict):
+            raise Undecodable(f"Field {name} is not an object.")
+        return found or {}
+
     def numbers(self, name: str) -> list[float]:
         """A JSON list of numbers, none where the field is absent."""
         found = self.json(name) or []

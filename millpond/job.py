@@ -133,7 +133,7 @@ class Job:
             rerun=fields.text("rerun") or "always",
             args=args,
             kwargs=kwargs,
-            tags=fields.json("tags") or {},
+            tags=fields.mapping("tags"),
             result_json=last.result_json if last and state is State.FINISHED else None,
             timeout_s=timeout_s(hash),
             retry=policy,

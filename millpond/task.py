@@ -12,7 +12,6 @@ accepted, and convert nothing.
 """
 
 import inspect
-import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ Rerun = Literal["always", "never"]
 
 QUEUE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TASK_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+MAX_SECONDS: Final = 10 * 366 * 86_400  # ten years: a longer time is a mistake in the unit, and must still fit a date
 MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a screen, and written at every step
 
 
@@ -76,9 +76,9 @@ def _faults(task: Task) -> Iterator[str]:
         "timeout_s is a number of seconds over 0, or None": task.timeout_s is None or _is_number(task.timeout_s, above=0),
         "max_attempts is an integer from 1 to 1000": type(task.max_attempts) is int and 1 <= task.max_attempts <= 1000,
         "backoff_s is a number of seconds, 0 or more": _is_number(task.backoff_s),
-        "backoff_factor is a number, 1 or more": _is_number(task.backoff_factor, least=1),
+        "backoff_factor is a number from 1 to 1000": _is_number(task.backoff_factor, least=1, most=1000),
         "max_backoff_s is a number of seconds, 0 or more": _is_number(task.max_backoff_s),
-        "jitter is a number from 0 to 1": _is_number(task.jitter) and task.jitter <= 1,
+        "jitter is a number from 0 to 1": _is_number(task.jitter, most=1),
         'rerun is "always" or "never"': task.rerun in get_args(Rerun),
     }
     return (rule for rule, holds in rules.items() if not holds)
@@ -88,8 +88,8 @@ def _yields(function: object) -> bool:
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _is_number(value: object, *, least: float = 0, above: float = -1) -> bool:
-    return type(value) in (int, float) and least <= value < math.inf and value > above  # type: ignore[operator]
+def _is_number(value: object, *, least: float = 0, above: float = -1, most: float = MAX_SECONDS) -> bool:
+    return type(value) in (int, float) and above < value and least <= value <= most  # type: ignore[operator]
 
 
 _registered: dict[str, Task] = {}

@@ -17,6 +17,7 @@ READERS: list[Callable[[Fields], Any]] = [
     lambda fields: fields.decimal("x", 0.5),
     lambda fields: fields.seconds("x", 0.5),
     lambda fields: fields.json("x"),
+    lambda fields: fields.mapping("x"),
     lambda fields: fields.numbers("x"),
     lambda fields: fields.moment("x", "y"),
     lambda fields: fields.moment("y", "x"),
@@ -25,13 +26,20 @@ READERS: list[Callable[[Fields], Any]] = [
 
 @pytest.mark.parametrize("hash", [{}, {"x": b""}])
 def test_absent_and_empty_are_none(hash: dict[str, bytes]) -> None:
-    assert [read(Fields(hash)) for read in READERS] == [None, 0, 0.5, 0.5, None, [], None, None]
+    assert [read(Fields(hash)) for read in READERS] == [None, 0, 0.5, 0.5, None, {}, [], None, None]
 
 
 def test_values() -> None:
     fields = Fields({"n": b"-7", "ms": b"1500", "t": "\u00fc".encode(), "j": b'{"a":[1]}', "l": b"[1,2.5]"})
     assert (fields.integer("n"), fields.seconds("ms", 0), fields.text("t")) == (-7, 1.5, "\u00fc")
     assert (fields.json("j"), fields.numbers("l")) == ({"a": [1]}, [1, 2.5])
+
+
+def test_json_of_another_kind() -> None:
+    with pytest.raises(Undecodable, match=r"Field x is not an object"):
+        Fields({"x": b"[1]"}).mapping("x")
+    with pytest.raises(Undecodable, match=r"Field x is not a list of numbers"):
+        Fields({"x": b'["1"]'}).numbers("x")
 
 
 @pytest.mark.parametrize("read", READERS[1:])

@@ -69,8 +69,8 @@ def test_hostile_values() -> None:
     script = r"""
 class Bad:
     def __repr__(self): return 'bad\n' * 5000
-log.info('e\nvent', text='a\r\n{"level":"fake"}\x1b[31m\u2028\ud800\0', big='x' * 10**6, nan=float('nan'), bad=Bad(), many=list(range(10**5)),
-         nested={'a': float('inf'), 5: [[1] * 1000], 'b': {'c': 'd'}}, data=b'\xff', number=10**400)
+log.info('e\nvent', text='a\r\n{"level":"fake"}\x1b[31m\u2028\ud800\0', big='x' * 10**6, nan=float('nan'), bad=Bad(),
+         many=list(range(10**5)), nested={'a': float('inf'), 5: [[1] * 1000], 'b': {'c': 'd'}}, data=b'\xff', number=10**400)
 """
     (line,) = run(script)
     assert line["event"] == "e\nvent"
