@@ -12,6 +12,9 @@ from millpond.store.rows import Row, of_job
 from millpond.store.tables import jobs
 
 
+LossKind = Literal["deleted", "corrupt_job"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
     """A job that Redis cannot tell about any more.
@@ -23,7 +26,7 @@ class Loss:
     id: str
     version: int
     listed: bool
-    kind: Literal["deleted", "corrupt_job"]
+    kind: LossKind
 
 
 def add_losses(dialect: Dialect) -> Executable:

@@ -1,6 +1,5 @@
 """Jobs and attempts as rows, and back. A value that no text can hold is refused here, before any database sees it."""
 
-from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
@@ -29,7 +28,7 @@ def of_job(job: Job) -> Row:
     row["args"] = _json(job.args)
     row["kwargs"] = _json(job.kwargs)
     row["tags"] = _json(job.tags or None)
-    row["retry"] = _json(asdict(job.retry) if job.retry else None)
+    row["retry"] = _json(job.retry)
     row["progress"] = _json(job.progress)
     row["result"] = _text(job.result_json)
     row["final"] = job.final

@@ -1,0 +1,122 @@
+"""What Redis holds of jobs, read in as few round trips as memory allows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+import redis
+
+from collector.fold import Told
+from millpond import keys
+from millpond.errors import Undecodable
+from millpond.job import Attempt, Job, attempts_from_hash
+from millpond.moves import Committed
+from millpond.states import RQ_STATUS, State
+from millpond.store import Loss, LossKind
+
+SLICE: Final = 50  # hashes a round trip: at 2 MB each (arguments and result at their limits), 100 MB
+VIEW_BYTES: Final = 8_000_000  # a view is closed beyond this; larger ones save no time, and cost memory several times over
+
+Hash = dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One job as Redis shows it: a snapshot with the outcomes of its attempts, or a loss; and what to tell Redis after the commit."""
+
+    committed: Committed
+    job: Job | None = None
+    attempts: Sequence[Attempt] = ()
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Sights of many jobs, and Redis's time when they were had."""
+
+    sights: list[Sight]
+    redis_ms: int
+    taken_at: float
+
+    def redis_now_ms(self) -> float:
+        """Redis's time now, by our monotonic clock: the jobs' times are Redis's, and hosts' clocks may differ from it."""
+        return self.redis_ms + (monotonic() - self.taken_at) * 1000
+
+
+def look(client: redis.Redis, told: Sequence[Told]) -> Iterator[View]:
+    """Read the jobs that events told of, in views of bounded size. Raises redis's errors."""
+    sights: list[Sight] = []
+    size = 0
+    for at in range(0, len(told), SLICE):
+        piece = told[at : at + SLICE]
+        hashes, redis_ms = _read(client, piece)
+        size += sum(sum(map(len, hash.values())) for hash in hashes if hash)
+        sights += _sights(client, piece, hashes)
+        if size > VIEW_BYTES or at + SLICE >= len(told):
+            yield View(sights, redis_ms, monotonic())
+            sights, size = [], 0
+
+
+def _read(client: redis.Redis, told: Sequence[Told]) -> tuple[list[Hash | None], int]:
+    """The hashes ({}: gone, None: not a hash), and Redis's time in ms."""
+    with client.pipeline(transaction=False) as pipeline:
+        for one in told:
+            pipeline.hgetall(keys.job(one.id))
+        pipeline.time()
+        *replies, (seconds, microseconds) = pipeline.execute(raise_on_error=False)
+    return [_hash(reply) for reply in replies], seconds * 1000 + microseconds // 1000
+
+
+def _hash(reply: Any) -> Hash | None:
+    if not isinstance(reply, Exception):
+        return dict(reply)
+    if isinstance(reply, redis.exceptions.ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return None
+    raise reply
+
+
+def _sights(client: redis.Redis, told: Sequence[Told], hashes: Sequence[Hash | None]) -> list[Sight]:
+    seen = [(one, _sight(one, hash)) for one, hash in zip(told, hashes, strict=True)]
+    lost = [(one, kind) for one, kind in seen if isinstance(kind, str)]
+    return [sight for _, sight in seen if isinstance(sight, Sight)] + _losses(client, lost)
+
+
+def _sight(told: Told, hash: Hash | None) -> Sight | LossKind | None:
+    """A snapshot, or why there is none; None for a job that stock RQ put and no script of ours has touched yet: its adoption will
+    be an event of its own."""
+    if hash == {}:
+        return "deleted"
+    if hash is None or told.corrupt:
+        return "corrupt_job"
+    if b"state" not in hash:
+        if b"data" not in hash:
+            return "corrupt_job"
+        return None if told.version else "deleted"  # ours is gone, and stock RQ put another under its id
+    try:
+        return _snapshot(told.id, {name.decode(): value for name, value in hash.items()})
+    except (Undecodable, UnicodeDecodeError):
+        return "corrupt_job"
+
+
+def _snapshot(id: str, hash: dict[str, bytes]) -> Sight:
+    state = hash["state"].decode()
+    if state in RQ_STATUS:
+        # Our state alone: what one of RQ's tools did to it becomes a move, with a version of its own, in `recorded`.
+        hash["status"] = RQ_STATUS[State(state)].encode()
+    job = Job.from_hash(id, hash)
+    outcomes = [name for name in hash if name.startswith("o:")]
+    return Sight(Committed(id, job.version, outcomes), job=job, attempts=attempts_from_hash(id, hash))
+
+
+def _losses(client: redis.Redis, lost: Sequence[tuple[Told, LossKind]]) -> list[Sight]:
+    if not lost:
+        return []
+    listed = client.smismember(keys.OPEN, [one.id for one, _ in lost])
+    return [_loss(one, kind, bool(is_listed)) for (one, kind), is_listed in zip(lost, listed, strict=True)]
+
+
+def _loss(told: Told, kind: LossKind, listed: bool) -> Sight:
+    # A corrupt hash may still have a version that scripts read: then its final version closes it as any other's does.
+    version = 0 if kind == "deleted" else told.version
+    return Sight(Committed(told.id, version), loss=Loss(id=told.id, version=told.version, listed=listed, kind=kind))

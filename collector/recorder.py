@@ -1,0 +1,140 @@
+"""The recorder, the collector's main loop: from events to rows. A turn:
+
+    read -> fold -> look -> record -> (commit) -> settle -> ack
+
+What it dies with after `read` stays pending in Redis, and another collector does it again; every step may be done twice. Nothing
+leaves Redis, neither an outcome nor an event, before the database has committed it.
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from threading import Event
+from time import monotonic
+from typing import Final
+
+import redis
+
+from collector.fold import Told, fold
+from collector.look import Sight, View, look
+from collector.patience import Patience
+from collector.pulse import Pulse
+from collector.record import record
+from collector.stream import Pointer, Stream
+from millpond import broker, failpoint, logs, metrics, moves
+from millpond.errors import NotDone, OutcomeUnknown, StoreUnavailable
+from millpond.settings import CollectorSettings
+from millpond.store import Store
+from millpond.times import to_ms
+
+GATHER_S: Final = 0.05  # a turn begins at most this often, so that at low load many rows still share a commit
+PRUNE_EVERY_S: Final = 3600.0
+PRUNED_A_TURN: Final = 500  # bounded, so that recording goes on meanwhile
+
+# What scripts say that happened; a stream can hold anything, a metric's labels must not.
+KINDS: Final = frozenset(
+    {"accepted", "ended", "scheduled", "requeued", "returned", "resent", "gone", "corrupt"}
+)
+
+log = logs.get("collector.recorder")
+
+
+class Recorder:
+    """Records events until it is told to stop."""
+
+    def __init__(self, settings: CollectorSettings, client: redis.Redis, store: Store, pulse: Pulse) -> None:
+        self._client = client
+        self._store = store
+        self._pulse = pulse
+        self._stream = Stream(client, settings.batch, settings.dead_consumer_s)
+        self._batch = settings.batch
+        self._grace_ms = round(settings.forget_grace_s * 1000)
+        self._retention_days = settings.retention_days
+        self._prune_at = monotonic()
+        self._hand: list[Pointer] = []  # read, and not acknowledged yet
+        self._without_database = Patience(limit_s=1.0)
+        self._without_redis = Patience(limit_s=0.5)
+
+    def run(self, stop: Event) -> None:
+        """Turn until `stop`, finish what is in hand if that is possible, and leave the group."""
+        log.info("recording_started", consumer=self._stream.consumer)
+        while not stop.is_set():
+            begun = monotonic()
+            full = self._turn(stop)
+            self._pulse.beat("recorder")
+            if not full:
+                stop.wait(max(0.0, GATHER_S - (monotonic() - begun)))
+        self._leave()
+        log.info("recording_ended", consumer=self._stream.consumer)
+
+    def _turn(self, stop: Event) -> bool:
+        """One batch; answers whether it was full. What fails stays in hand and is tried again; nothing more is read meanwhile."""
+        try:
+            self._hand = self._hand or self._stream.read()
+            self._collect(self._hand)
+            full, self._hand = len(self._hand) >= self._batch, []
+            self._prune()
+            if self._without_redis.regained():
+                log.info("redis_regained")
+            return full
+        except StoreUnavailable as error:
+            if self._without_database.lost():
+                log.warning("database_lost", detail=error.detail)
+            self._without_database.wait(stop)
+        except (NotDone, OutcomeUnknown, redis.exceptions.RedisError) as error:
+            if self._without_redis.lost():
+                log.warning("redis_lost", detail=str(error))
+            self._without_redis.wait(stop)
+        return False
+
+    def _collect(self, pointers: Sequence[Pointer]) -> None:
+        told = fold(pointers)
+        while told:
+            told = [late for view in look(self._client, told) for late in self._record(view)]
+        if pointers:
+            self._stream.ack(pointers)
+            _count(pointers)
+
+    def _record(self, view: View) -> list[Told]:
+        """Commit one view and tell Redis; answers jobs that are to be looked at again."""
+        with metrics.RECORD_SECONDS.time():
+            recorded = record(self._store, view.sights)
+        if self._without_database.regained():
+            log.info("database_regained")
+        failpoint.hit("collector.committed")
+        # Before the acknowledgement, not in one write with it: only an answered `recorded` may let the events go.
+        closed = broker.run(self._client, moves.recorded([one.committed for one in recorded], self._grace_ms))
+        _measure(view, recorded)
+        return [Told(one.committed.id, one.committed.version) for one, gone in zip(recorded, closed, strict=True) if gone and _open(one)]
+
+    def _prune(self) -> None:
+        if self._retention_days and monotonic() >= self._prune_at:
+            pruned = self._store.prune(self._retention_days, PRUNED_A_TURN)
+            if pruned < PRUNED_A_TURN:
+                self._prune_at = monotonic() + PRUNE_EVERY_S
+
+    def _leave(self) -> None:
+        with contextlib.suppress(redis.exceptions.RedisError):
+            self._stream.leave()
+
+
+def _open(sight: Sight) -> bool:
+    # Redis closed a job that was open when we read it: its hash went in between, and another collector has recorded that
+    # already. Our late snapshot may have come over its row, so its loss is recorded again.
+    return sight.job is not None and not sight.job.final
+
+
+def _count(pointers: Iterable[Pointer]) -> None:
+    for one in pointers:
+        metrics.EVENTS.labels(one.kind if one.kind in KINDS else "other").inc()
+
+
+def _measure(view: View, recorded: Iterable[Sight]) -> None:
+    now_ms = view.redis_now_ms()
+    for one in recorded:
+        metrics.ATTEMPTS.inc(len(one.attempts))
+        if one.loss:
+            metrics.RECORD_ERRORS.labels(one.loss.kind).inc()
+        if one.job:
+            metrics.RECORDED.labels(one.job.status).inc()
+            if one.job.final and one.job.ended_at:
+                metrics.RECORD_LAG_SECONDS.observe(max(0.0, now_ms - to_ms(one.job.ended_at)) / 1000)

@@ -1,0 +1,114 @@
+"""The stream of events, read as one consumer of the group. An event is a pointer (ADR 0002): a job's id, not its state.
+
+What is read stays pending in Redis until it is acknowledged after the database's commit; what a dead collector left pending is
+taken over. Every reader of the group may see an event, and twice: nothing depends on its being once.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+import redis
+
+from millpond import keys, logs
+
+BLOCK_MS: Final = 500  # the longest wait for an event; shorter than the socket's time-out (broker.TIMEOUT_S)
+
+log = logs.get("collector.stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """One event: look at this job. `entry` names it in the stream; `id` is empty in what no script of ours wrote."""
+
+    entry: bytes
+    id: str
+    version: int
+    kind: str
+
+
+class Stream:
+    """A consumer of the group, under a name of its own: a name used again would mix two processes' pending events."""
+
+    def __init__(self, client: redis.Redis, batch: int, dead_s: float) -> None:
+        self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._client = client
+        self._batch = batch
+        self._dead_ms = round(dead_s * 1000)
+        self._reclaim_every_s = dead_s / 4
+        self._reclaim_at = 0.0
+        self._reclaim_from: Any = "0-0"
+
+    def read(self) -> list[Pointer]:
+        """The next events, at most a batch: those that the dead left, else new ones, waited for up to BLOCK_MS."""
+        try:
+            return self._reclaim() or self._new()
+        except redis.exceptions.ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            self._create_group()
+            return []
+
+    def ack(self, pointers: Iterable[Pointer]) -> None:
+        """Take events out of the stream for good."""
+        entries = [one.entry for one in pointers]
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.xack(keys.EVENTS, keys.GROUP, *entries)
+            pipeline.xdel(keys.EVENTS, *entries)
+            pipeline.execute()
+
+    def waiting(self) -> int:
+        """Events that are not recorded yet, by anyone."""
+        return int(self._client.xlen(keys.EVENTS))
+
+    def leave(self) -> None:
+        """Strike this consumer off the group, unless it leaves events pending: those are for others to take over."""
+        mine = self._client.xpending_range(keys.EVENTS, keys.GROUP, "-", "+", 1, self.consumer)
+        if not mine:
+            self._client.xgroup_delconsumer(keys.EVENTS, keys.GROUP, self.consumer)
+
+    def _create_group(self) -> None:
+        # From 0: after a FLUSHALL the stream may hold events that came before its group.
+        try:
+            self._client.xgroup_create(keys.EVENTS, keys.GROUP, "0", mkstream=True)
+            log.info("group_created")
+        except redis.exceptions.ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    def _new(self) -> list[Pointer]:
+        reply: Any = self._client.xreadgroup(keys.GROUP, self.consumer, {keys.EVENTS: ">"}, count=self._batch, block=BLOCK_MS)
+        return [_pointer(*entry) for _, entries in reply for entry in entries]
+
+    def _reclaim(self) -> list[Pointer]:
+        if monotonic() < self._reclaim_at:
+            return []
+        reply: Any = self._client.xautoclaim(
+            keys.EVENTS, keys.GROUP, self.consumer, self._dead_ms, start_id=self._reclaim_from, count=self._batch
+        )
+        self._reclaim_from, entries = reply[0], reply[1]
+        if self._reclaim_from == b"0-0":
+            self._reclaim_at = monotonic() + self._reclaim_every_s
+            self._strike_off_the_dead()
+        if entries:
+            log.info("events_reclaimed", events=len(entries))
+        return [_pointer(*entry) for entry in entries]
+
+    def _strike_off_the_dead(self) -> None:
+        # Long after its events went to others. One that was only paused, and reads in the instant between these two commands, loses
+        # its claim on what it read; reconcile sends the events of what is then not recorded again.
+        for consumer in self._client.xinfo_consumers(keys.EVENTS, keys.GROUP):
+            if consumer["pending"] == 0 and consumer["idle"] > 10 * self._dead_ms:
+                self._client.xgroup_delconsumer(keys.EVENTS, keys.GROUP, consumer["name"])
+
+
+def _pointer(entry: bytes, fields: dict[bytes, bytes] | None) -> Pointer:
+    fields = fields or {}
+    try:
+        return Pointer(entry, fields[b"j"].decode(), int(fields[b"v"]), fields.get(b"k", b"").decode())
+    except (KeyError, ValueError):
+        return Pointer(entry, "", 0, "unreadable")
