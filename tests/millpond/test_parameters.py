@@ -1,6 +1,5 @@
 """Arguments bind as Python binds them, and every fault is told with its place."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -105,13 +104,9 @@ NAMES = st.sampled_from(["a", "b", "c", "path", "width", "mode", "others", "numb
 
 @given(st.sampled_from(FUNCTIONS), st.lists(st.none(), max_size=4), st.dictionaries(NAMES, st.none(), max_size=4))
 def test_binds_as_python_binds(function: Callable[..., None], args: list[None], kwargs: dict[str, None]) -> None:
-    def bare(parameter: inspect.Parameter) -> inspect.Parameter:
-        return parameter.replace(annotation=inspect.Parameter.empty)
-
-    signature = inspect.signature(function)
     found = [code for code, _ in faults(function, *args, **kwargs) if code != "wrong_type"]
     try:
-        signature.replace(parameters=[bare(one) for one in signature.parameters.values()]).bind(*args, **kwargs)
+        function(*args, **kwargs)
     except TypeError:
         assert found
     else:
