@@ -21,17 +21,15 @@ class Calls:
     """One lane, each request within its deadline."""
 
     def __init__(self, redis_url: str, at_once: int) -> None:
-        self._client = broker.connect_async(redis_url)
-        self._lane: Lane[Call[Any], Any] = Lane(self._exchange, at_once)
+        self._lane: Lane[Call[Any], Any] = Lane(redis_url, self._exchange, at_once)
 
-    async def _exchange(self, batch: Sequence[Call[Any]]) -> list[Any]:
+    async def _exchange(self, connection: Any, batch: Sequence[Call[Any]]) -> list[Any]:
         with REDIS_SECONDS.labels(batch[0].script.name).time():
-            return await broker.run_all_async(self._client, batch)
+            return await broker.exchange_async(connection, batch)
 
     async def close(self) -> None:
         """Let what was asked end, then disconnect."""
         await self._lane.close()
-        await self._client.aclose()
 
 
 class Reads(Calls):

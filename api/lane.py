@@ -9,8 +9,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from millpond import broker
 from millpond.errors import NotDone, OutcomeUnknown
 
 Item = TypeVar("Item")
@@ -36,24 +37,25 @@ class _Waiting(Generic[Item, Answer]):
 
 
 class Lane(Generic[Item, Answer]):
-    """`exchange` sends a batch of at most `cap` items and returns their answers in order; it raises NotDone or OutcomeUnknown."""
+    """`exchange` sends at most `cap` items over a connection and returns their answers in order (`broker.exchange_async`)."""
 
-    def __init__(self, exchange: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], cap: int, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, redis_url: str, exchange: Callable[[Any, Sequence[Item]], Awaitable[Sequence[Answer]]], cap: int) -> None:
+        self._client = broker.connect_async(redis_url)
         self._exchange = exchange
         self._cap = cap
-        self._deadline_s = deadline_s
         self._queue: deque[_Waiting[Item, Answer]] = deque()
         self._flight: Sequence[_Waiting[Item, Answer]] = ()
         self._bytes = 0
+        self._refusal = ""
         self._flush: asyncio.Task[None] | None = None
         self._look: asyncio.TimerHandle | None = None
 
     async def ask(self, item: Item, size: int = 0) -> Answer:
-        """Send one item with what else waits. Raises NotDone or OutcomeUnknown, each within about the deadline."""
+        """Send one item of `size` bytes with what else waits. Raises NotDone or OutcomeUnknown, within about the deadline."""
         if self._bytes + size > WAITING_BYTES:
             raise NotDone("Too much is waiting for Redis.")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting[Item, Answer](item, size, loop.time() + self._deadline_s, loop.create_future())
+        waiting = _Waiting[Item, Answer](item, size, loop.time() + DEADLINE_S, loop.create_future())
         self._queue.append(waiting)
         self._bytes += size
         if self._flush is None:
@@ -63,35 +65,40 @@ class Lane(Generic[Item, Answer]):
         return await waiting.answer
 
     async def close(self) -> None:
-        """Wait until what was asked is answered; bounded by the deadline."""
+        """Wait until what was asked is answered, then disconnect; bounded by the deadline."""
         if self._flush:
-            await asyncio.wait([self._flush], timeout=self._deadline_s + _LOOK_S)
+            await asyncio.wait([self._flush], timeout=DEADLINE_S + _LOOK_S)
         if self._look:
             self._look.cancel()
+        await self._client.aclose()
 
     async def _run(self) -> None:
         refusals = 0
-        while batch := self._take():
-            self._flight = batch
+        while self._queue:
             try:
-                await self._send(batch)
-                refusals = 0
+                async with broker.connected(self._client) as connection:
+                    # Taken only now: what still waits when its time is over was not done, for certain.
+                    await self._send(connection, self._take())
+                refusals, self._refusal = 0, ""
             except NotDone as error:
-                self._put_back(batch, error)
+                self._refusal = error.detail
                 await asyncio.sleep(_AGAIN_S[min(refusals, len(_AGAIN_S) - 1)])
                 refusals += 1
-        self._flight = ()
         self._flush = None
 
-    async def _send(self, batch: Sequence[_Waiting[Item, Answer]]) -> None:
+    async def _send(self, connection: Any, batch: Sequence[_Waiting[Item, Answer]]) -> None:
+        self._flight = batch
         try:
-            answers = await self._exchange([one.item for one in batch])
-        except NotDone:
+            answers = await self._exchange(connection, [one.item for one in batch])
+        except NotDone as error:
+            self._put_back(batch, error)
             raise
         except Exception as error:  # whatever it is, each request must hear of it; its handler's last resort logs it
             for one in batch:
                 one.fail(OutcomeUnknown(error.detail) if isinstance(error, OutcomeUnknown) else error)
             return
+        finally:
+            self._flight = ()
         for one, answer in zip(batch, answers, strict=True):
             if not one.answer.done():
                 one.answer.set_result(answer)
@@ -100,15 +107,18 @@ class Lane(Generic[Item, Answer]):
         batch: list[_Waiting[Item, Answer]] = []
         size = 0
         while self._queue and len(batch) < self._cap and (not batch or size + self._queue[0].size <= BATCH_BYTES):
-            one = self._queue.popleft()
-            self._bytes -= one.size
+            one = self._pop()
             if not one.answer.done():
                 batch.append(one)
                 size += one.size
         return batch
 
+    def _pop(self) -> _Waiting[Item, Answer]:
+        one = self._queue.popleft()
+        self._bytes -= one.size
+        return one
+
     def _put_back(self, batch: Sequence[_Waiting[Item, Answer]], error: NotDone) -> None:
-        self._flight = ()
         now = asyncio.get_running_loop().time()
         for one in reversed(batch):
             if one.due <= now:
@@ -124,7 +134,5 @@ class Lane(Generic[Item, Answer]):
             if one.due <= now:
                 one.fail(OutcomeUnknown("Redis has not answered yet."))
         while self._queue and self._queue[0].due <= now:
-            one = self._queue.popleft()
-            self._bytes -= one.size
-            one.fail(NotDone("Redis cannot be reached now."))
+            self._pop().fail(NotDone(self._refusal or "Redis is slow."))
         self._look = loop.call_later(_LOOK_S, self._settle_overdue) if self._queue or self._flight else None

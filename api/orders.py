@@ -57,14 +57,14 @@ class Retry(BaseModel):
     jitter: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class Body(BaseModel):
-    """What POST /v1/jobs takes. Null and absent mean the same."""
+class Body(BaseModel):  # type: ignore[no-redef]  # mypy takes the field kwargs for the constructor's
+    """What POST /v1/jobs takes."""
 
     model_config = _STRICT
 
     task: str
     args: list[Any] = []
-    kwargs: dict[str, Any] = {}  # type: ignore[no-redef]  # mypy takes it for the constructor's
+    kwargs: dict[str, Any] = {}
     queue: QueueName | None = None
     delay_s: Seconds | None = None
     run_at: Moment | None = None

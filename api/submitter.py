@@ -1,6 +1,7 @@
 """Group commit: everything that waits to be submitted leaves in one script call over one connection (rule 9)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from api.lane import Lane
 from millpond import broker, metrics, moves
@@ -14,20 +15,19 @@ class Submitter:
     """Accepts jobs into Redis: one round trip for a request alone, one for all that wait together."""
 
     def __init__(self, redis_url: str, idempotency_h: int) -> None:
-        self._client = broker.connect_async(redis_url)
         self._idempotency_h = idempotency_h
-        self._lane = Lane(self._exchange, CAP)
+        self._lane = Lane(redis_url, self._exchange, CAP)
 
     async def submit(self, submission: moves.Submission) -> moves.Submitted:
         """Accept one job. Raises NotDone, or OutcomeUnknown: then the job may be there, and only its client may send it again."""
         return await self._lane.ask(submission, len(submission.data))
 
-    async def _exchange(self, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
+    async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))
         with _SECONDS.time():
-            return await broker.run_async(self._client, moves.submit(batch, self._idempotency_h))
+            (answers,) = await broker.exchange_async(connection, [moves.submit(batch, self._idempotency_h)])
+        return answers  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         """Let what was asked end, then disconnect."""
         await self._lane.close()
-        await self._client.aclose()

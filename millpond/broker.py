@@ -1,11 +1,13 @@
 """Redis connections with retries off, and how a script call ends: done, not done, or unknown (rule 9)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from millpond.errors import NotDone, OutcomeUnknown
@@ -34,6 +36,9 @@ def options(timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
         "socket_connect_timeout": timeout_s,
         "retry_on_timeout": False,
         "health_check_interval": 0,
+        # Left on "auto", redis-py 8 hands out connections that the server has closed (their write then looks like a request of
+        # unknown fate), and lets a push message stretch our time-outs to 10 s (redis/asyncio/connection.py, `ensure_connection`).
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
 
 
@@ -58,7 +63,8 @@ def refused(error: BaseException) -> bool:
 
 def run(client: redis.Redis, call: Call[T]) -> T:
     """Run one call. Raises NotDone, OutcomeUnknown, or redis's ResponseError for what no script of ours should cause."""
-    return run_all(client, [call])[0]
+    answer: T = run_all(client, [call])[0]
+    return answer
 
 
 def run_all(client: redis.Redis, calls: Sequence[Call[Any]]) -> list[Any]:
@@ -107,18 +113,22 @@ def _reply(connection: Any) -> Any:
         return error
 
 
-async def run_async(client: "redis.asyncio.Redis", call: Call[T]) -> T:
-    """`run`, over asyncio."""
-    return (await run_all_async(client, [call]))[0]  # type: ignore[no-any-return]
-
-
-async def run_all_async(client: "redis.asyncio.Redis", calls: Sequence[Call[Any]]) -> list[Any]:
-    """`run_all`, over asyncio."""
+@asynccontextmanager
+async def connected(client: "redis.asyncio.Redis") -> AsyncIterator[Any]:
+    """A connection that is up, for `exchange_async`. Raises NotDone where there is none: nothing was sent yet."""
     pool = client.connection_pool
     try:
         connection = await pool.get_connection()
     except (redis.exceptions.RedisError, OSError) as error:
         raise NotDone(f"Redis cannot be reached: {error}") from error
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
+
+
+async def exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
+    """Run calls in one write and one read, in order; raises as `run`, for the first that failed."""
     try:
         return await _exchange_async(connection, calls)
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
@@ -133,8 +143,6 @@ async def run_all_async(client: "redis.asyncio.Redis", calls: Sequence[Call[Any]
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
-    finally:
-        await pool.release(connection)
 
 
 async def _exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:

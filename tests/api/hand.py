@@ -79,8 +79,8 @@ class Hand:
     def collect(self, store: Store, *ids: str) -> None:
         """Record every open job, or those, as the collector does."""
         committed = []
-        for id in ids or [member.decode() for member in self.client.smembers(keys.OPEN)]:
-            raw = {name.decode(): value for name, value in self.client.hgetall(keys.job(id)).items()}
+        for id in ids or [moves.text(member) for member in self.client.smembers(keys.OPEN)]:
+            _, raw = broker.run(self.client, moves.listen(id))
             job = Job.from_hash(id, raw)
             store.record([job], attempts_from_hash(id, raw))
             committed.append(moves.Committed(id, job.version, [name for name in raw if name.startswith("o:")]))

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
@@ -25,6 +25,12 @@ class Replica(Process):
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(command, folder / f"api-{self.port}.log", env)
         self.http = httpx2.Client(base_url=self.url, timeout=10)
+
+    def launch(self) -> Self:
+        """Start it, also once more."""
+        if self.http.is_closed:
+            self.http = httpx2.Client(base_url=self.url, timeout=10)
+        return super().launch()
 
     def ready(self) -> bool:
         try:

@@ -38,7 +38,9 @@ CASES = {
     "NaN": Bad(b'{"task":"echo","args":[NaN]}', 400, "not_a_number", [("#/args/0", "not_a_number")]),
     "infinity": Bad(b'{"task":"echo","args":[-Infinity]}', 400, "not_a_number", [("#/args/0", "not_a_number")]),
     "duplicate keys": Bad(b'{"task":"add","args":[1],"task":"sleep"}', 400, "duplicate_key", [("#/task", "duplicate_key")]),
-    "duplicate keys below": Bad(b'{"task":"echo","kwargs":{"value":{"a":1,"a":2}}}', 400, "duplicate_key", [("#/kwargs/value/a", "duplicate_key")]),
+    "duplicate keys below": Bad(
+        b'{"task":"echo","kwargs":{"value":{"a":1,"a":2}}}', 400, "duplicate_key", [("#/kwargs/value/a", "duplicate_key")]
+    ),
     "depth 1,000": Bad(b'{"task":"echo","args":[' + b"[" * 1000 + b"]" * 1000 + b"]}", 400, "too_deep"),
     "depth 100,000": Bad(b'{"task":"echo","args":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "too_deep"),
     "5,000 digits": Bad(b'{"task":"echo","args":[' + b"9" * 5000 + b"]}", 400, "number_too_large", [("#/args/0", "number_too_large")]),
@@ -84,7 +86,13 @@ CASES = {
         job(task="add", args=["x"], kwargs={"c": 1}, queue="B", delay_s=-1, more=0),
         422,
         "validation_failed",
-        [("#/args/0", "wrong_type"), ("#/delay_s", "out_of_range"), ("#/kwargs/c", "unexpected_argument"), ("#/more", "unknown_field"), ("#/queue", "bad_name")],
+        [
+            ("#/args/0", "wrong_type"),
+            ("#/delay_s", "out_of_range"),
+            ("#/kwargs/c", "unexpected_argument"),
+            ("#/more", "unknown_field"),
+            ("#/queue", "bad_name"),
+        ],
     ),
     "empty key": Bad(job(), 400, "bad_idempotency_key", headers={**JSON, "Idempotency-Key": ""}),
     "empty quoted key": Bad(job(), 400, "bad_idempotency_key", headers={**JSON, "Idempotency-Key": '""'}),
@@ -131,7 +139,9 @@ def test_bad_parameter(api: Replica, path: str, parameter: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["", "queued", "started", "scheduled"])
-@pytest.mark.parametrize("cursor", ["x", "AAAA", "WzEsMl0", "WyJxdWV1ZWQiLCJkZWZhdWx0IiwwLCJ4IHkiXQ", "%00", "WyJzY2hlZHVsZWQiLCJkZWZhdWx0IiwwLCJ4IHkiXQ"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "AAAA", "WzEsMl0", "WyJxdWV1ZWQiLCJkZWZhdWx0IiwwLCJ4IHkiXQ", "%00", "WyJzY2hlZHVsZWQiLCJkZWZhdWx0IiwwLCJ4IHkiXQ"]
+)
 def test_bad_cursor(api: Replica, status: str, cursor: str) -> None:
     api.submit({"task": "sleep"})
     answer = api.http.get(f"/v1/jobs?status={status}&cursor={cursor}")

@@ -1,0 +1,87 @@
+"""Idempotency-Key: the same request twice is one job, on whatever replica, in whatever state."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from millpond import keys
+from millpond.store import Store
+from tests.api.hand import Hand
+from tests.api.replica import Replica
+
+BODY = {"task": "add", "args": [1, 2]}
+
+
+def test_same_key_and_body_is_the_same_job(api: Replica, hand: Hand) -> None:
+    first = api.submit(BODY, idempotency_key='"k-1"')
+    again = api.submit(BODY, idempotency_key='"k-1"')
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json() == first.json()
+    assert again.headers["Location"] == first.headers["Location"]
+    assert hand.client.scard(keys.OPEN) == hand.client.llen(keys.queue("default")) == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [('"k"', "k"), ('"a \\"b\\" \\\\"', '"a \\"b\\" \\\\"')])
+def test_quoted_and_bare_keys_are_the_same(api: Replica, one: str, other: str) -> None:
+    first = api.submit(BODY, idempotency_key=one).json()["id"]
+    assert api.submit(BODY, idempotency_key=other).json()["id"] == first
+
+
+def test_order_and_white_space_of_the_body_do_not_matter(api: Replica) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    first = api.http.post("/v1/jobs", content=b'{"task":"add","args":[1],"kwargs":{"b":2}}', headers=headers)
+    again = api.http.post("/v1/jobs", content=b'{ "kwargs": {"b": 2},\n "args": [1], "task": "add" }', headers=headers)
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+
+
+def test_another_body_under_the_key_is_refused(api: Replica, hand: Hand) -> None:
+    api.submit(BODY, idempotency_key="k")
+    answer = api.submit({"task": "add", "args": [1, 3]}, idempotency_key="k")
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert hand.client.scard(keys.OPEN) == 1
+
+
+def test_replay_shows_the_job_as_it_is_by_now(api: Replica, hand: Hand, store: Store) -> None:
+    id = api.submit(BODY, idempotency_key="k").json()["id"]
+    hand.finish(*hand.begin(), result=3)
+    _is_replayed_as_ended(api, id)
+    hand.collect(store, id)
+    hand.forget(id)
+    _is_replayed_as_ended(api, id)
+
+
+def _is_replayed_as_ended(api: Replica, id: str) -> None:
+    answer = api.submit(BODY, idempotency_key="k")
+    assert (answer.status_code, answer.json()["id"], answer.json()["result"]) == (200, id, 3)
+
+
+def test_two_replicas_know_the_same_keys(api: Replica, hand: Hand, shared_database: str, tmp_path: Path) -> None:
+    with Replica(tmp_path, api.env["MILLPOND_REDIS_URL"], shared_database) as other:
+        ids = set()
+        for replica in (api, other, api, other):
+            ids.add(replica.submit(BODY, idempotency_key="shared").json()["id"])
+        assert len(ids) == 1
+        assert other.submit({"task": "add", "args": [9]}, idempotency_key="shared").status_code == 422
+        ids = _race([api, other] * 8)
+        assert len(ids) == 1
+    assert hand.client.scard(keys.OPEN) == 2
+
+
+def _race(replicas: list[Replica]) -> set[str]:
+    """All at once, with one key."""
+    barrier = threading.Barrier(len(replicas))
+    ids: set[str] = set()
+
+    def submit(replica: Replica) -> None:
+        barrier.wait(5)
+        ids.add(replica.submit(BODY, idempotency_key="race").json()["id"])
+
+    threads = [threading.Thread(target=submit, args=(replica,)) for replica in replicas]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    return ids
