@@ -5,6 +5,7 @@ without NUL, which PostgreSQL's jsonb cannot hold, and at most `MAX_DEPTH` deep.
 of goes to the careful path, which alone refuses and knows every fault by its JSON Pointer (RFC 6901, as URI fragment).
 """
 
+import contextlib
 import re
 import zlib
 from typing import Any, Final
@@ -35,18 +36,15 @@ def decode(raw: bytes, limit: int = MAX_BODY_BYTES) -> Any:
     """
     if len(raw) > limit:
         raise TooLarge(f"The body has {len(raw)} bytes; the limit is {limit}.", limit=limit)
-    if _plain(raw):
-        try:
-            value = orjson.loads(raw)
-            if raw.count(b":") == orjson.dumps(value).count(b":"):
-                return value
-        except (orjson.JSONDecodeError, TypeError):
-            pass
+    with contextlib.suppress(orjson.JSONDecodeError):
+        value = orjson.loads(raw)
+        if _is_faithful(raw) and not _too_deep(raw) and raw.count(b":") == orjson.dumps(value).count(b":"):
+            return value
     return _decode_carefully(raw)
 
 
-def _plain(raw: bytes) -> bool:
-    """Whether orjson reads this text as we want it, but for a duplicate key.
+def _is_faithful(raw: bytes) -> bool:
+    """Whether orjson, which took this text, reads it as we want it, but for its depth and for duplicate keys.
 
     orjson takes NUL (always written \\u0000), turns integers beyond 64 bit into floats, and allows a depth of 1,024. It keeps
     the last of two equal keys, so its value, written again, has fewer colons than the text; only an escaped colon (\\u003a)
@@ -55,11 +53,14 @@ def _plain(raw: bytes) -> bool:
     if b"\\u00" in raw and _HIDDEN.search(raw):
         return False
     digits = raw.translate(_DIGITS)
-    return b"0" * 20 not in digits and b"-" + b"0" * 19 not in digits and not _too_deep(raw)
+    return b"0" * 20 not in digits and b"-" + b"0" * 19 not in digits
 
 
 def _too_deep(raw: bytes) -> bool:
-    """Whether brackets are nested deeper than MAX_DEPTH: each round of `replace` takes off the innermost level."""
+    """Whether brackets are nested deeper than MAX_DEPTH: each round of `replace` takes off the innermost level.
+
+    Only for JSON: where a string does not end, its pattern would look for the end again and again.
+    """
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
     brackets = _STRING.sub(b"", raw).translate(_AS_ARRAYS, _BRACKETS_ONLY)

@@ -84,12 +84,15 @@ Talk = Generator[Send | Pause, Reply | NoAnswer | None, T]
 
 
 def submit(body: Mapping[str, Any], idempotency_key: str, wait_s: float | None, timeout_s: float) -> Talk[JobView]:
-    """POST /v1/jobs."""
+    """POST /v1/jobs; what is left of `wait_s` after its answer is waited for by GET."""
+    deadline = time.monotonic() + (wait_s or 0)
     headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
     if wait_s:
         headers["Prefer"] = f"wait={min(math.ceil(wait_s), MAX_WAIT_S)}"
-    request = Send(method="POST", path="/v1/jobs", headers=headers, body=codec.encode(body), wait_s=wait_s or 0)
-    return JobView.of(_document((yield from _ask(request, timeout_s))))
+    request = Send(method="POST", path="/v1/jobs", headers=headers, body=codec.encode(body), wait_s=min(wait_s or 0, MAX_WAIT_S))
+    job = JobView.of(_document((yield from _ask(request, timeout_s))))
+    left = deadline - time.monotonic()
+    return (yield from get(job.id, left, timeout_s)) if left > 0 and not job.final else job
 
 
 def get(id: str, wait_s: float | None, timeout_s: float) -> Talk[JobView]:

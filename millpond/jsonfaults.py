@@ -18,11 +18,11 @@ MAX_INTEGER: Final = 2**64 - 1  # what orjson reads and writes exactly; beyond i
 MIN_INTEGER: Final = -(2**63)
 MAX_FAULTS: Final = 20  # an answer is for people
 _MAX_DIGITS: Final = 4300  # CPython's own limit for int(text), which guards against quadratic time
+_SAFE_DIGITS: Final = 19  # fewer, sign included, always fit
 
 Path = tuple[str | int, ...]
 Fault = dict[str, str]
 Found = tuple[Path, str, str]
-_SAFE_DIGITS: Final = 19  # fewer, sign included, always fit
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -69,7 +69,7 @@ def decode(raw: bytes) -> tuple[Any, list[Fault]]:
 
 
 def inspect(value: Any) -> list[Fault]:
-    """The faults of a value on its way out (or of a text's marks), in document order, at most MAX_FAULTS."""
+    """The faults of a value on its way out (or of a text's marks), in the order of each array or object, at most MAX_FAULTS."""
     return [fault(*found) for found in islice(_walk(value), MAX_FAULTS)]
 
 

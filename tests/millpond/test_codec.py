@@ -118,6 +118,24 @@ def test_reads(raw: bytes, value: Any) -> None:
     assert codec.decode(raw) == value
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"[" * 40 + b'"' + b'\\"' * 500_000, id="no end of a string"),
+        pytest.param(b'"' * 1_000_000, id="quotes"),
+        pytest.param(b"[" * 1_000_000, id="brackets"),
+        pytest.param(b'{"a":' * 200_000, id="objects"),
+        pytest.param(b"[" + b"9" * 1_000_000 + b"]", id="digits"),
+        pytest.param(b"[1." + b"9" * 1_000_000 + b"e]", id="a fraction"),
+        pytest.param(b"[" + b"NaN," * 250_000 + b"0]", id="faults"),
+        pytest.param(b"{" + b",".join(b'"%d":0' % n for n in range(100_000)) + b',"0":1}', id="keys"),
+        pytest.param(b" " * 1_000_000, id="nothing"),
+    ],
+)
+def test_hostile_texts_take_no_long_time(raw: bytes) -> None:
+    assert refusal(raw, limit=len(raw))
+
+
 def test_refuses_more_than_the_limit() -> None:
     with pytest.raises(TooLarge) as caught:
         codec.decode(b"[1,2]", limit=4)

@@ -11,6 +11,7 @@ from millpond.conversation import ApiError, NoAnswer, Pause, Reply, Send, Talk
 from millpond.views import JobError, JobView
 
 JOB = {"id": "a1", "status": "queued", "task": "resize", "tags": {}, "something_new": 1}
+ENDED = JOB | {"status": "finished"}
 LOST, REFUSED = NoAnswer(sent=True, why="ReadTimeout"), NoAnswer(sent=False, why="ConnectError")
 
 
@@ -108,7 +109,7 @@ def test_the_time_ends() -> None:
 def test_a_silent_replica_does_not_use_up_the_time() -> None:
     _, (sent,), _ = play(submit(timeout_s=10), reply(202, JOB))
     assert sent.timeout_s == 5
-    _, (sent,), _ = play(submit(timeout_s=10, wait_s=30), reply(202, JOB))
+    _, (sent,), _ = play(submit(timeout_s=10, wait_s=30), reply(200, ENDED))
     assert sent.timeout_s == 35
     assert sent.headers["Prefer"] == "wait=30"
 
@@ -123,8 +124,8 @@ def test_a_proxys_page_is_an_error_too() -> None:
 
 
 def test_a_long_wait_is_several_requests() -> None:
-    ended = JOB | {"status": "finished"}
-    job, sent, _ = play(conversation.get("a/1", 150, 10), reply(200, JOB), reply(200, JOB), reply(200, ended))
+    job, sent, _ = play(conversation.get("a/1", 150, 10), reply(200, JOB), reply(200, JOB), reply(200, ENDED))
+    assert play(submit(wait_s=100), reply(202, JOB), reply(200, ENDED))[0].final
     assert job.final
     assert [request.query for request in sent] == [{"wait": "60"}] * 3
     assert sent[0].path == "/v1/jobs/a%2F1"
