@@ -20,7 +20,9 @@ class Folder:
         self._lock: TextIOWrapper | None = None
 
     def take(self) -> None:
-        """Create it and lock it until this process ends. Raises BadSetting if another process holds it."""
+        """Create it and lock it until this process ends. Raises BadSetting if another process holds it, or it cannot be used."""
+        if "?" in str(self.path):  # the database's URL would end there
+            raise BadSetting(f"the data folder {self.path} has a question mark in its name: choose another with --data")
         try:
             for folder in (self.path, self.redis, self.logs, self.run):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
