@@ -3,7 +3,7 @@ local worker, generation, slots, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), AR
 local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 
-if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set', QUARANTINE, 'hash') then
+if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set') then
   return {'not_alive', {}}
 end
 if call('HEXISTS', WORKERS, worker) == 0 or call('HGET', GENERATIONS .. worker, generation) ~= 'live' then

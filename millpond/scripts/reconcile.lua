@@ -4,7 +4,11 @@ local UNRECORDED_MS = 10000 -- a final job waits this long for its collector bef
 local DOUBTFUL_MS = 30000 -- a queued job is looked for in a list only after this long
 local repairs = {}
 
-if broken_record() or broken(RESENT, 'zset', WORKERS, 'hash') then return {0, 0, {}} end
+if not is(RESENT, 'zset') then
+  call('DEL', RESENT) -- it only spaces the events out
+  types[RESENT] = 'none'
+end
+if broken_record() or broken(WORKERS, 'hash') then return {0, 0, {}} end
 
 local function repaired(kind) repairs[kind] = (repairs[kind] or 0) + 1 end
 

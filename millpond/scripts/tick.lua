@@ -1,6 +1,10 @@
 -- tick: counts, for each worker, the ticks in a row on which its beats did not move; names those that reached 8 (rule 5).
-if broken(WORKERS, 'hash', BEATS, 'hash', MISSED, 'hash', TICK, 'string') then
+if not is(WORKERS, 'hash') then
   try('DEL', MISSED)
+  return {}
+end
+if broken(BEATS, 'hash', MISSED, 'hash', TICK, 'string') then
+  call('DEL', BEATS, MISSED, TICK) -- counts that belong together are begun anew together
   return {}
 end
 local last = tonumber(call('GET', TICK) or '')

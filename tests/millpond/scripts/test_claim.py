@@ -200,6 +200,12 @@ def test_a_stock_job_that_does_not_wait_is_not_ours(pond: Pond, status: str) -> 
     assert pond.open() == set()
 
 
+def test_an_unusable_quarantine_keeps_no_job_from_running(pond: Pond) -> None:
+    pond.ask("SET", keys.QUARANTINE, "x")
+    pond.submit()
+    assert len(pond.hire().claim()) == 1
+
+
 def test_a_corrupt_hash_is_set_aside(pond: Pond) -> None:
     pond.ask("HSET", "rq:job:bad", "status", "no word of RQ's", "origin", "default")
     pond.ask("RPUSH", "rq:queue:default", "bad")

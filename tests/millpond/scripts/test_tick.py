@@ -1,5 +1,7 @@
 """tick: counts, for each worker, the counted ticks in a row on which its beats did not move."""
 
+import pytest
+
 from millpond import keys, moves
 from tests.millpond.scripts.pond import Pond
 
@@ -75,15 +77,31 @@ def test_the_first_tick_ever_names_nobody(pond: Pond) -> None:
     assert missed(pond) == 0
 
 
-def test_keys_of_another_type_clear_the_counts(pond: Pond) -> None:
-    for name in (keys.WORKERS, keys.BEATS, keys.MISSED, keys.TICK):
-        pond.client.flushall()
-        pond.hire()
-        for _ in range(7):
-            tick(pond)
-        pond.ask("DEL", name)
-        pond.ask("SADD", name, "x")
-        assert pond.run(moves.tick()) == []
-        pond.ask("DEL", name)
-        pond.hire()
-        assert tick(pond) == tick(pond) == []
+@pytest.mark.parametrize("name", [keys.BEATS, keys.MISSED, keys.TICK])
+def test_a_count_of_another_type_is_begun_anew(pond: Pond, name: str) -> None:
+    pond.hire("w1")
+    pond.hire("w2")
+    for _ in range(9):
+        tick(pond)
+    pond.ask("DEL", name)
+    pond.ask("SADD", name, "x")
+    assert pond.run(moves.tick()) == []
+    named = []
+    for _ in range(9):
+        pond.run(moves.heartbeat("w2"))
+        named.append(tick(pond))
+    assert named[:7] == [[]] * 7
+    assert named[-1] == ["w1"]
+
+
+def test_workers_of_another_type_clear_the_counts(pond: Pond) -> None:
+    pond.hire()
+    for _ in range(9):
+        tick(pond)
+    pond.ask("DEL", keys.WORKERS)
+    pond.ask("SADD", keys.WORKERS, "x")
+    assert tick(pond) == []
+    pond.ask("DEL", keys.WORKERS)
+    pond.ask("HSET", keys.WORKERS, "w1", "default")
+    assert tick(pond) == []
+    assert missed(pond) == 0
