@@ -44,7 +44,7 @@ class Load:
         self._pace_s, self.name = pace_s, uuid4().hex[:8]
         self._sent: list[Sent] = []
         self._asking: dict[int, float] = {}  # number -> since when, monotonic
-        self._lock, self._over = Lock(), Event()
+        self._lock, self._over, self._give_up_s = Lock(), Event(), GIVE_UP_S
         self._threads = [Thread(target=self._client, args=(number,), daemon=True) for number in range(threads)]
 
     def __enter__(self) -> Self:
@@ -55,8 +55,14 @@ class Load:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
-        self.join()
-        self._file.close()
+        self._give_up_s = 0.0 if error else GIVE_UP_S  # a failed test does not wait for answers
+        try:
+            for thread in self._threads:
+                thread.join(GIVE_UP_S + 10)
+            if not error:
+                self.join()
+        finally:
+            self._file.close()
 
     def finish(self) -> list[Sent]:
         """Send no more, let what was begun be answered, and answer the journal."""
@@ -103,7 +109,7 @@ class Load:
                 job = client.submit(self._task, *self._args, idempotency_key=key, tags={"load": self.name, "n": str(n)})
             except ApiError as error:
                 self._write({"n": n, "try": tries, "status": error.status, "code": error.code})
-                if time.monotonic() - began > GIVE_UP_S or (400 <= error.status < 500):
+                if time.monotonic() - began > self._give_up_s or (400 <= error.status < 500):
                     self.failures.append(f"{n}: {error!r}")
                     return
                 Event().wait(REPEAT_S)
