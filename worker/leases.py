@@ -41,7 +41,8 @@ class Leases:
         me = self._desk.me
         found: list[Request[Any]] = []
         returning = self._desk.ledger.of(Phase.RETURNING)
-        items = [*self._strangers, *(one.key for one in returning)]
+        # Each goes to the head of its queue: the oldest last.
+        items = [*sorted(self._strangers, reverse=True), *(one.key for one in reversed(returning))]
         if items:
             call = moves.hand_back(me.worker, me.generation, "items", items=items)
             found.append(Request(call, lambda _: self._handed_back(returning)))

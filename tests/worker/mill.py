@@ -105,7 +105,10 @@ class Mill:
     def wait(self, id: str, *states: str, timeout_s: float = 10.0) -> dict[str, str]:
         """Its hash, once it is in one of these states (finished unless some are named)."""
         wanted = states or ("finished",)
-        until(lambda: self.state(id) in wanted, timeout_s, f"job {id} is {' or '.join(wanted)}; it is {self.job(id)}")
+        try:
+            until(lambda: self.state(id) in wanted, timeout_s)
+        except AssertionError:
+            raise AssertionError(f"job {id} is not {' or '.join(wanted)} after {timeout_s} s: {self.job(id)}") from None
         return self.job(id)
 
     def outcome(self, id: str, attempt: int = 1, run: int = 1) -> dict[str, Any]:

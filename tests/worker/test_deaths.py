@@ -58,10 +58,11 @@ def test_an_exit_by_hand_is_a_death_too(mill: Mill, worker: Worker, tmp_path: Pa
 
 
 def test_what_must_not_start_twice_ends_interrupted(mill: Mill, worker: Worker) -> None:
-    id = mill.submit("once", mill.file, 30.0)
+    id = mill.submit("once", mill.file, 30.0, rerun="never")
     mill.begun(1)
     os.kill(worker.children[0], signal.SIGKILL)
     assert mill.wait(id, "failed")["error_code"] == "interrupted"
+    assert mill.outcome(id)["code"] == "worker_died"
     holds(lambda: len(mill.notes("begin")) == 1, 1, "it was started twice")
 
 
@@ -124,7 +125,7 @@ def test_a_paused_child_keeps_its_jobs(mill: Mill, worker: Worker) -> None:
 def test_a_child_that_cannot_load_is_tried_again_and_again(mill: Mill, tmp_path: Path) -> None:
     worker = mill.worker(tasks="not_there", health_file=tmp_path / "health").launch()
     try:
-        until(lambda: worker.events().count("child_ended") >= 3, 20, "it was tried three times")
+        until(lambda: worker.events().count("child_ended") >= 3, 60, "it was tried three times")
         assert "not_there" in worker.lines("tasks_refused")[0]["error"]
         ends = [line["generation"] for line in worker.lines("child_ended")]
         assert set(ends) == {1}  # it never claimed, so its generation is used again

@@ -1,5 +1,6 @@
 """What a job's end says, whatever its function did; and that no job ends a worker."""
 
+from functools import partial
 from time import monotonic
 
 import pytest
@@ -105,10 +106,14 @@ def test_a_job_knows_itself(mill: Mill) -> None:
 def test_an_idle_child_is_woken_at_once(mill: Mill) -> None:
     mill.result(mill.submit("echo", 0))
     taken = []
+
+    def finished(id: str) -> bool:
+        return mill.state(id) == "finished"
+
     for number in range(11):
         until(lambda: mill.client.scard("mp:idle:default"), 5, "the child sleeps")
         began = monotonic()
         id = mill.submit("echo", number)
-        until(lambda id=id: mill.state(id) == "finished", 5, "it ran", every_s=0.001)
+        until(partial(finished, id), 5, "it ran", every_s=0.001)
         taken.append(monotonic() - began)
     assert sorted(taken)[5] < 0.05

@@ -7,7 +7,7 @@ from rq.command import send_stop_execution_command, send_stop_job_command
 
 from millpond import broker, moves
 from tests.processes import exists
-from tests.until import holds, until
+from tests.until import until
 from tests.worker.mill import Keeper, Mill, Worker
 
 
@@ -136,4 +136,4 @@ def test_a_long_job_in_c_is_waited_for(mill: Mill, worker: Worker) -> None:
     noted(mill, id, "begin")
     cancel(mill, id)
     mill.wait(id, "canceled", "finished", timeout_s=6)
-    assert holds(lambda: exists(worker.children[0]), 0.2) is None
+    assert exists(worker.children[0])

@@ -1,0 +1,44 @@
+"""What a job costs, counted: round trips, connections, memory."""
+
+from tests.proxy import RedisProxy
+from tests.servers import RedisServer
+from tests.until import until
+from tests.worker.mill import Mill, pss_kb
+
+
+def trips(proxy: RedisProxy) -> int:
+    """Round trips that jobs cause, and not time alone (heartbeats, comparisons, waits for a token that does not come)."""
+    return sum(proxy.turns[name] for name in ("claim", "start", "finish", "hand_back"))
+
+
+def test_one_job_at_a_time_costs_at_most_3_round_trips_and_no_connection(redis_server: RedisServer, mill: Mill) -> None:
+    with RedisProxy(redis_server.port) as proxy, mill.worker(url=proxy.url):
+        mill.result(mill.submit("echo", 0))
+        before, connections = trips(proxy), proxy.accepted
+        for number in range(30):
+            until(lambda: mill.client.scard("mp:idle:default"), 5, "the child sleeps", every_s=0.001)
+            mill.result(mill.submit("echo", number))
+        # A token wakes it; then: claim; start, with the claim that finds nothing more; finish.
+        assert trips(proxy) - before <= 30 * 3
+        assert proxy.accepted == connections
+
+
+def test_many_jobs_cost_a_fifth_of_a_round_trip_each(redis_server: RedisServer, mill: Mill) -> None:
+    with RedisProxy(redis_server.port) as proxy:
+        ids = mill.submit_many("noop", [()] * 2_000)
+        with mill.worker(url=proxy.url):
+            until(lambda: mill.client.zcard("rq:finished:default") == len(ids), 60, "all ran")
+            assert trips(proxy) <= 0.2 * len(ids)
+            assert proxy.accepted <= 8  # parent 2; child: moves, waker, publisher
+
+
+def test_a_worker_without_user_code_fits_in_85_mb(mill: Mill) -> None:
+    with mill.worker(tasks="") as worker:
+        until(lambda: mill.client.scard("mp:idle:default"), 10, "it is at rest")
+        used = pss_kb(worker.pid) + sum(pss_kb(pid) for pid in worker.children)
+        assert used <= 85_000
+
+
+def test_the_catalogue_is_published_at_once(mill: Mill) -> None:
+    with mill.worker():
+        until(lambda: mill.client.hexists("mp:catalogue", "nap"), 5, "the API can know its tasks")

@@ -1,0 +1,90 @@
+"""The pool alone: interrupts at every possible moment, and what is left behind."""
+
+import random
+import threading
+from time import monotonic, perf_counter, sleep
+
+import pytest
+
+from millpond.moves import Claimed
+from millpond.task import Task
+from tests.until import until
+from worker.inbox import Ended, Inbox
+from worker.pool import Pool
+from worker.run import Run
+from worker.stop import Interrupt, Stop
+
+
+def turn(seconds: float) -> int:
+    """Python bytecode for so long: interruptible anywhere."""
+    until, count = perf_counter() + seconds, 0
+    while perf_counter() < until:
+        count += 1
+    return count
+
+
+def swallow(seconds: float) -> None:
+    """Ignore whatever is raised."""
+    until = monotonic() + seconds
+    while monotonic() < until:
+        try:
+            sleep(0.005)
+        except Interrupt:
+            continue
+
+
+def run_of(function: object, seconds: float, number: int = 0) -> Run:
+    run = Run(Claimed(f"job-{number}", "1", {}), Task(name="t", function=function), [seconds], {})  # type: ignore[arg-type]
+    run.begin()
+    return run
+
+
+def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 short functions, a third of them told to end at some moment before, inside or after their run."""
+    broken: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+    inbox, chance = Inbox(), random.Random(7)
+    pool = Pool(4, 1_000_000, inbox)
+    begun = 0
+    ends: list[Ended] = []
+    deadline = monotonic() + 60
+    while len(ends) < 5_000 and monotonic() < deadline:
+        while pool.free and begun < 5_000:
+            pool.start(run_of(turn, chance.random() * 0.0003, begun))
+            begun += 1
+        for run in list(pool.runs):
+            if chance.random() < 0.3:
+                pool.stop(run, Stop.CANCELED)
+        for message in inbox.take(0.002):
+            assert isinstance(message, Ended)
+            pool.end(message.run)
+            ends.append(message)
+    assert not broken
+    assert len({end.run.key for end in ends}) == len(ends) == 5_000
+    kinds = {kind: sum(end.outcome.status == kind for end in ends) for kind in ("finished", "canceled")}
+    assert sum(kinds.values()) == 5_000
+    assert min(kinds.values()) > 100
+
+
+def test_what_was_left_behind_reports_to_nobody() -> None:
+    inbox = Inbox()
+    pool = Pool(2, 1_000_000, inbox)
+    run = run_of(swallow, 0.5)
+    pool.start(run)
+    until(lambda: run.handle._thread, 5, "it runs")
+    pool.stop(run, Stop.TIMEOUT)
+    assert pool.leave(run)
+    assert (pool.free, pool.worn) == (2, True)
+    assert inbox.take(0.8) == []
+
+
+def test_what_has_just_ended_cannot_be_left_behind() -> None:
+    inbox = Inbox()
+    pool = Pool(1, 1_000_000, inbox)
+    run = run_of(turn, 0.0)
+    pool.start(run)
+    [message] = inbox.take(5)
+    assert isinstance(message, Ended)
+    pool.stop(run, Stop.TIMEOUT)
+    assert not pool.leave(run)
+    assert message.outcome.status == "finished"
