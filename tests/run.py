@@ -11,6 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -118,8 +119,8 @@ def closing(outcomes: list[Outcome], seconds: float) -> str:
     words = {"failed": sum(one.failed or int(not one.good) for one in outcomes), "passed": sum(one.passed for one in outcomes)}
     words["skipped"] = sum(one.skipped for one in outcomes)
     said = ", ".join(f"{number} {word}" for word, number in words.items() if number)
-    minutes = f" ({int(seconds) // 60}:{int(seconds) % 60:02})" if seconds >= 60 else ""
-    return f" {said} in {seconds:.2f}s{minutes} ".center(100, "=")
+    long = f" ({timedelta(seconds=int(seconds))})" if seconds >= 60 else ""
+    return f" {said} in {seconds:.2f}s{long} ".center(100, "=")
 
 
 if __name__ == "__main__":
