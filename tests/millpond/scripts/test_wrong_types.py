@@ -4,7 +4,6 @@ Which keys a move touches is not listed here but seen: it runs once while a seco
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -32,10 +31,9 @@ SHOWS = (
 
 
 @pytest.fixture(scope="module")
-def villages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Villages]:
-    """At a Redis that does not wait for the disk: there are a thousand cases."""
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with RedisServer(folder, "--appendonly", "no") as server, redis.Redis.from_url(server.url, socket_timeout=10) as client:
+def villages(quick_server: RedisServer) -> Iterator[Villages]:
+    """As many equal villages as there are cases."""
+    with redis.Redis.from_url(quick_server.url, socket_timeout=10) as client:
         yield Villages(Pond(client))
 
 
