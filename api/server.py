@@ -53,6 +53,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self.begun = True
         if _announced(headers) > self.server.limits.body_bytes:
             self._refuse(self._too_large())
+            headers["Content-Length"] = str(_ANY_SIZE)  # beyond it, Tornado would add an answer of its own
             if "Expect" in headers:
                 self.connection.finish()
             return None

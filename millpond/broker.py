@@ -18,7 +18,10 @@ T = TypeVar("T")
 TIMEOUT_S = 1.0  # socket time-out everywhere: a lost reply is noticed within it (rule 4)
 
 # Error replies that Redis gives before it does anything; all may be sent again.
-_REFUSALS = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "OOM", "NOSCRIPT", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "NOPERM", "NOREPLICAS", "max number of clients")
+_REFUSALS = (
+    *("LOADING", "BUSY", "READONLY", "MASTERDOWN", "OOM", "NOSCRIPT", "MISCONF", "CLUSTERDOWN", "TRYAGAIN"),
+    *("NOAUTH", "NOPERM", "NOREPLICAS", "max number of clients"),
+)
 _REFUSED = (
     redis.exceptions.BusyLoadingError,
     redis.exceptions.ReadOnlyError,

@@ -1,0 +1,130 @@
+"""What a connection may do to us: long bodies, slow heads, nonsense. Raw sockets, real server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from millpond import keys
+from tests.api.hand import Hand
+from tests.api.replica import Replica, receive
+from tests.until import until
+
+HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def strict(server_folder: Path, shared_replica: Replica, shared_database: str) -> Iterator[Replica]:
+    """A replica with short limits."""
+    limits = {"max_body_bytes": 10_000, "max_header_bytes": 4096, "header_timeout_s": 1, "body_timeout_s": 1, "idle_timeout_s": 3}
+    with Replica(server_folder, shared_replica.env["MILLPOND_REDIS_URL"], shared_database, **limits) as replica:
+        yield replica
+
+
+def exchange(api: Replica, *pieces: bytes) -> tuple[bytes, dict[str, object]]:
+    """Send, then read until the server closes or is silent: the status line, and the body as JSON if it is."""
+    with api.connect(2) as connection:
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        answer = receive(connection)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.partition(b"\r\n")[0], json.loads(body) if body.startswith(b"{") else {}
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [HEAD + b"Content-Length: 20000\r\n\r\n", b"x" * 20_000],
+        [HEAD + b"Content-Length: 20000\r\n\r\n"],  # answered before the body is here
+        [HEAD + b"Content-Length: 20000\r\nExpect: 100-continue\r\n\r\n"],
+        [HEAD + b"Content-Length: " + b"9" * 3000 + b"\r\n\r\n"],
+        [HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk(b"x" * 1000)] * 20, b"0\r\n\r\n"],
+        [HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk(b"x" * 1000)] * 500],  # and no end
+        [HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffff\r\n", b"x" * 500_000],
+    ],
+)
+def test_a_body_over_the_limit_is_413(strict: Replica, hand: Hand, pieces: list[bytes]) -> None:
+    status, problem = exchange(strict, *pieces)
+    assert (status, problem.get("code")) == (b"HTTP/1.1 413 Request Entity Too Large", "too_large")
+    assert problem["limit"] == 10_000
+    assert not hand.client.exists(keys.OPEN)
+
+
+def test_a_body_at_the_limit_is_read(strict: Replica, hand: Hand) -> None:
+    body = json.dumps({"task": "echo", "args": [""]}).encode()
+    body = body.replace(b'""', b'"' + b"x" * (10_000 - len(body)) + b'"')
+    status, _ = exchange(strict, HEAD + b"Content-Length: 10000\r\n\r\n" + body)
+    assert status == b"HTTP/1.1 202 Accepted"
+    status, _ = exchange(strict, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", chunk(body[:5000]), chunk(body[5000:]), b"0\r\n\r\n")
+    assert status == b"HTTP/1.1 202 Accepted"
+
+
+def test_a_connection_goes_on_after_an_error(strict: Replica, hand: Hand) -> None:
+    with strict.connect() as connection:
+        for body, status in ((b"[1", 400), (b"{}", 422), (b'{"task":"add","args":[1]}', 202)):
+            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 %d" % status)
+
+
+@pytest.mark.parametrize("piece", [b"G", b"ET / HTTP/1.1\r\nX: ", b"a"])
+def test_a_head_that_drips_is_cut(strict: Replica, piece: bytes) -> None:
+    with strict.connect(4) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\nX: " if piece == b"a" else piece)
+        # Each new byte would begin Tornado's own time-out anew only if it counted from the last one; it counts 3 s here, not 1.
+        assert connection.recv(100) == b""
+
+
+def test_a_body_that_does_not_come_is_cut(strict: Replica) -> None:
+    with strict.connect(4) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+        assert connection.recv(100) == b""
+
+
+def test_an_idle_connection_is_closed(strict: Replica) -> None:
+    with strict.connect(6) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        assert connection.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",  # no Host
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /%zz?%zz=%zz HTTP/1.1\r\nHost: a b\r\n\r\n",
+        HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: \xb2\r\n\r\n",
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 5000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_400_or_cut_and_nothing_else(strict: Replica, hand: Hand, sent: bytes) -> None:
+    status, _ = exchange(strict, sent)
+    assert status in (b"HTTP/1.1 400 Bad Request", b"")
+    assert strict.http.get("/livez").status_code == 200
+    assert not hand.client.exists(keys.OPEN)
+    assert not [line for line in strict.lines() if line["level"] in ("error", "critical")]
+
+
+def test_clients_that_leave_half_way_leave_nothing_behind(strict: Replica, hand: Hand) -> None:
+    for _ in range(20):
+        with strict.connect() as connection:
+            connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+        with strict.connect() as connection:
+            connection.sendall(HEAD + b'Content-Length: 25\r\n\r\n{"task":"add","args":[1]}')
+    until(lambda: hand.client.scard(keys.OPEN) == 20, 5)
+    assert not [line for line in strict.lines() if line["level"] in ("error", "critical")]
