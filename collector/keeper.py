@@ -99,13 +99,13 @@ class Keeper:
         if self._cursor == 0:
             self._pass_begins_at = begun + RECONCILE_EVERY_S
         searches = SEARCHES
-        while monotonic() - begun < RECONCILE_S:
+        while True:
             found = self._run(moves.reconcile(self._cursor, RECONCILE_PAGE, searches))
             self._cursor, searches = found.cursor, 0
             for kind, repairs in found.repairs.items():
                 metrics.KEEPER_MOVES.labels(kind).inc(repairs)
-                log.info("job_places_repaired", kind=kind, jobs=repairs)
-            if self._cursor == 0:
+                log.info("jobs_repaired", kind=kind, jobs=repairs)
+            if self._cursor == 0 or monotonic() - begun > RECONCILE_S:
                 return
 
     def _holds_lock(self) -> bool:

@@ -50,7 +50,7 @@ def test_a_hash_that_is_gone_is_a_loss(client: redis.Redis, pond: Pond) -> None:
     assert sight.committed.version == 0
 
 
-UNREADABLE = {
+UNREADABLE: dict[str, list[tuple[str | bytes, ...]]] = {
     "a string": [("SET", "x")],
     "a list": [("RPUSH", "x")],
     "no state and no payload": [("HSET", "last_heartbeat", "x")],

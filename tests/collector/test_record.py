@@ -1,5 +1,6 @@
 """One transaction for all; what the database refuses is bisected out and recorded without what it refuses."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,8 @@ from collector.record import record
 from millpond.errors import StoreUnavailable
 from millpond.job import Attempt, Job
 from millpond.moves import Committed
-from millpond.store import Loss, Store
-from tests.servers import PostgresServer
+from millpond.store import Loss, Store, open_store
+from tests.processes import free_port
 from tests.store.samples import a_job, an_attempt, failed, finished
 
 NUL = "a\0b"
@@ -76,13 +77,7 @@ def test_an_id_that_is_refused_is_given_up_and_the_rest_goes_on(postgres: Store)
     assert row(postgres, good) == good
 
 
-def test_a_database_that_is_away_refuses_nothing(server_folder: object) -> None:
-    with PostgresServer(server_folder / "away") as server:  # type: ignore[operator]
-        from millpond.store import open_store
-
-        store = open_store(server.fresh_database())
-        store.upgrade()
-        server.stop()
-        with pytest.raises(StoreUnavailable):
-            record(store, [sight(finished(a_job(), result_json=b'"\xff"')), sight(a_job())])
-        store.close()
+def test_a_database_that_is_away_refuses_nothing() -> None:
+    good, bad = finished(a_job()), finished(a_job(), result_json=b'"\xff"')
+    with closing(open_store(f"postgresql://nobody@127.0.0.1:{free_port()}/none")) as store, pytest.raises(StoreUnavailable):
+        record(store, [sight(bad), sight(good)])

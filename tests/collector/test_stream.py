@@ -1,0 +1,93 @@
+"""One consumer of the group: what is read stays pending until it is acknowledged, and outlives its reader."""
+
+import redis
+
+from collector.stream import Stream
+from millpond import keys
+from tests.millpond.scripts.pond import Pond
+from tests.until import until
+
+
+def consumers(pond: Pond) -> set[str]:
+    return {one["name"].decode() for one in pond.client.xinfo_consumers(keys.EVENTS, keys.GROUP)}
+
+
+def opened(client: redis.Redis, dead_s: float = 10.0, batch: int = 10) -> Stream:
+    stream = Stream(client, batch, dead_s)
+    assert stream.read() == [], "the first read makes the group"
+    return stream
+
+
+def test_events_are_read_once_and_leave_when_acknowledged(client: redis.Redis, pond: Pond) -> None:
+    stream = opened(client)
+    ids = pond.submit(25)
+    read = [stream.read() for _ in range(3)]
+    assert [len(batch) for batch in read] == [10, 10, 5]
+    assert [one.id for batch in read for one in batch] == ids
+    assert {(one.version, one.kind) for batch in read for one in batch} == {(1, "accepted")}
+    assert stream.waiting() == 25
+    for batch in read:
+        stream.ack(batch)
+    assert stream.waiting() == 0
+    assert pond.client.xpending(keys.EVENTS, keys.GROUP)["pending"] == 0
+
+
+def test_events_older_than_the_group_are_read(client: redis.Redis, pond: Pond) -> None:
+    ids = pond.submit(3)
+    stream = opened(client)
+    assert [one.id for one in stream.read()] == ids
+
+
+def test_the_group_is_made_again_after_a_flush(client: redis.Redis, pond: Pond) -> None:
+    stream = opened(client)
+    pond.ask("FLUSHALL")
+    ids = pond.submit(2)
+    assert stream.read() == []
+    assert [one.id for one in stream.read()] == ids
+
+
+def test_two_readers_share_the_events(client: redis.Redis, pond: Pond) -> None:
+    first, second = opened(client), opened(client)
+    ids = pond.submit(20)
+    assert sorted(one.id for one in first.read() + second.read()) == ids
+
+
+def test_what_the_dead_left_pending_is_taken_over(client: redis.Redis, pond: Pond) -> None:
+    dead = opened(client)
+    ids = pond.submit(7)
+    assert len(dead.read()) == 7
+    heir = opened(client, dead_s=0.1, batch=5)
+    first = until(heir.read, message="events are taken over")
+    second = until(heir.read, message="the rest is taken over")
+    assert [one.id for one in first + second] == ids
+
+
+def test_the_dead_are_struck_off_once_nothing_of_theirs_is_pending(client: redis.Redis, pond: Pond) -> None:
+    dead = opened(client)
+    pond.submit(2)
+    dead.read()
+    heir = opened(client, dead_s=0.05)
+    heir.ack(until(heir.read, message="events are taken over"))
+    until(lambda: not heir.read() and consumers(pond) == {heir.consumer}, message="the dead one is struck off")
+
+
+def test_who_leaves_with_nothing_pending_is_struck_off(client: redis.Redis, pond: Pond) -> None:
+    stays, leaves = opened(client), opened(client)
+    assert stays.read() == []
+    pond.submit()
+    held = leaves.read()
+    leaves.leave()
+    assert consumers(pond) == {stays.consumer, leaves.consumer}, "its pending events wait for others"
+    leaves.ack(held)
+    leaves.leave()
+    assert consumers(pond) == {stays.consumer}
+
+
+def test_what_no_script_wrote_is_read_and_acknowledged(client: redis.Redis, pond: Pond) -> None:
+    stream = opened(client)
+    for words in (["x", "y"], ["j", b"\xff", "v", "1", "k", "ended"], ["j", "a", "v", "one", "k", "ended"], ["j", "a"]):
+        pond.ask("XADD", keys.EVENTS, "*", *words)
+    read = stream.read()
+    assert [one.id for one in read] == [""] * 4
+    stream.ack(read)
+    assert stream.waiting() == 0
