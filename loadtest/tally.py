@@ -53,11 +53,13 @@ class Tally:
 
 
 def answer_lines(entries: Sequence[Entry]) -> list[str]:
-    """How the requests were answered: the line that the article's script prints, and the answers' times."""
+    """How the requests were answered: the line that the article's script prints, the answers' times, the commonest failures."""
     succeeded = sum(entry.success for entry in entries)
     seconds = [entry.seconds for entry in entries]
     times = " ".join(f"{name} {percentile(seconds, of) * 1000:.1f}" for name, of in (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)))
-    return [f"{succeeded / len(entries) * 100}% request success!", f"latency ms: {times}"]
+    why = Counter(f"{entry.status} {entry.error or 'too late'}" for entry in entries if not entry.success)
+    failures = [f"failed: {often} x {what}" for what, often in why.most_common(5)]
+    return [f"{succeeded / len(entries) * 100}% request success!", f"latency ms: {times}", *failures]
 
 
 def percentile(values: Sequence[float], of: float) -> float:

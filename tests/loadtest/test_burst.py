@@ -123,12 +123,13 @@ def test_a_refused_request_is_no_success(intake: Intake) -> None:
     code, lines = burst(intake.url, "--requests", "30", "--processes", "1")
     assert code == 1
     assert lines[0].startswith("66.66")
-    assert lines[2] == "accepted 20 recorded 20 lost 0 duplicate 0"
+    assert lines[2] == "failed: 10 x 422 unknown_task: No."
+    assert lines[3] == "accepted 20 recorded 20 lost 0 duplicate 0"
 
 
 def test_nobody_there(tmp_path: Path) -> None:
     code, lines = burst(f"http://127.0.0.1:{free_port()}", "--requests", "2", "--processes", "2", "--timeout", "0.5")
-    assert (code, lines[0], lines[2]) == (1, "0.0% request success!", "accepted 0 recorded 0 lost 0 duplicate 0")
+    assert (code, lines[0], lines[-2]) == (1, "0.0% request success!", "accepted 0 recorded 0 lost 0 duplicate 0")
 
 
 def test_the_generator_of_bench_counts_answers(intake: Intake) -> None:

@@ -31,7 +31,7 @@ def test_burst(site: Site, requests: int, processes: int, classic: bool) -> None
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
     print(run.stdout, run.stderr)
     lines = run.stdout.splitlines()
-    assert lines[0] == "100.0% request success!"
+    assert lines[0] == "100.0% request success!", run.stdout
     assert lines[2] == f"accepted {requests} recorded {requests} lost 0 duplicate 0"
     assert run.returncode == 0
     lag = re.search(r"p99 ([0-9.]+)", lines[3])
