@@ -59,7 +59,7 @@ def _bring_up(plan: Plan, supervisor: Supervisor) -> None:
     supervisor.complete(plan.migration(), READY_S)
     services = supervisor.start([plan.collector(), *plan.workers(), plan.api()])
     supervisor.until_ready(services, READY_S)
-    supervisor.until(lambda: bool(_task_names(plan.options.port)), READY_S, "the API does not see the workers' tasks")
+    supervisor.until(lambda: bool(_task_names(plan.options.port)), READY_S, lambda: "the API does not see the workers' tasks")
 
 
 def _task_names(port: int) -> list[str]:

@@ -52,6 +52,7 @@ class Process:
         self._failures = 0
         self._started = 0.0
         self._rest = b""
+        self.closed = True
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,6 +82,7 @@ class Process:
         os.set_blocking(self._process.stdout.fileno(), False)
         self.starts += 1
         self.due = None
+        self.closed = False
         self._started = time.monotonic()
 
     def fileno(self) -> int:
@@ -113,13 +115,16 @@ class Process:
         self.tell(f"{self.part.name} {ending(self._process.returncode)}; it starts again in {pause_s:g} s")
 
     def close(self) -> None:
-        """End it and what it left behind, and take over the last it printed."""
+        """End it and what it left behind, and take over the last it printed. Once: its pid may be another's later."""
+        if self.closed:
+            return
         self.cut()
         while self.read():
             pass
         assert self._process
         assert self._process.stdout
         self._process.stdout.close()
+        self.closed = True
 
     def terminate(self) -> None:
         """Ask it to drain."""
@@ -128,7 +133,7 @@ class Process:
 
     def cut(self) -> None:
         """SIGKILL to it and to all that it started."""
-        if self._process:
+        if self._process and not self.closed:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

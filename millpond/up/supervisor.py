@@ -49,19 +49,18 @@ class Supervisor:
 
     def until_ready(self, processes: Sequence[Process], timeout_s: float) -> None:
         """Turn until all are ready. Raises Stopped, or GaveUp for what dies again and again or is not ready in time."""
-
-        def waiting() -> list[Process]:
-            return [one for one in processes if not (one.alive and one.part.ready())]
+        waiting = list(processes)
 
         def all_ready() -> bool:
-            for one in waiting():
+            waiting[:] = [one for one in waiting if not (one.alive and one.part.ready())]
+            for one in waiting:
                 if one.starts >= EARLY_DEATHS:
                     raise GaveUp(f"{one.part.name} dies again and again; its log is {one.log}")
-            return not waiting()
+            return not waiting
 
-        self.until(all_ready, timeout_s, "not ready: " + ", ".join(f"{one.part.name} ({one.log})" for one in processes))
+        self.until(all_ready, timeout_s, lambda: "not ready: " + ", ".join(f"{one.part.name} ({one.log})" for one in waiting))
 
-    def until(self, condition: Callable[[], bool], timeout_s: float, fault: str) -> None:
+    def until(self, condition: Callable[[], bool], timeout_s: float, fault: Callable[[], str]) -> None:
         """Turn until `condition` holds. Raises Stopped, or GaveUp with `fault` after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not condition():
@@ -69,7 +68,7 @@ class Supervisor:
             if self.stops:
                 raise Stopped
             if time.monotonic() > deadline:
-                raise GaveUp(f"within {timeout_s:g} s: {fault}")
+                raise GaveUp(f"within {timeout_s:g} s: {fault()}")
 
     def complete(self, part: Part, timeout_s: float) -> None:
         """Run a part to its end. Raises GaveUp if that is not a success, and Stopped."""
@@ -102,7 +101,8 @@ class Supervisor:
     def cut(self) -> None:
         """End everything now."""
         for process in self.processes:
-            process.cut()
+            self._forget(process)
+            process.close()
 
     def _drain(self, processes: Sequence[Process]) -> None:
         deadline = time.monotonic() + max(one.part.drain_s for one in processes)
@@ -113,7 +113,8 @@ class Supervisor:
         for process in processes:
             if process.alive and self.stops < 2:
                 self._tell(f"{process.part.name} did not end within {process.part.drain_s:g} s and was killed")
-            process.cut()
+            self._forget(process)
+            process.close()
 
     def _add(self, part: Part) -> Process:
         process = Process(
@@ -152,7 +153,7 @@ class Supervisor:
             raise GaveUp(f"{process.part.name} refuses to start: see above, or {process.log}")
 
     def _forget(self, process: Process) -> None:
-        if process in self._selector.get_map():
+        if not process.closed and process in self._selector.get_map():
             self._selector.unregister(process)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
