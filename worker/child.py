@@ -21,6 +21,7 @@ from worker.orders import Orders
 from worker.pipe import Pipe
 from worker.pool import Pool
 from worker.publisher import Publisher
+from worker.reports import Reports
 from worker.shared import Shared
 from worker.starts import Starts
 from worker.waker import Waker
@@ -58,10 +59,11 @@ def _work(orders: Orders) -> None:
     waker = Waker(orders.redis_url, me.queues, inbox)
     dependents = Dependents(orders.redis_url)
     claims = Claims(desk, waker, orders.prefetch)
-    parts = Parts(Starts(desk, tasks), Finishes(desk, dependents.release), Leases(desk, claims), claims, Deadlines(desk))
+    finishes = Finishes(desk, dependents.release)
+    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk))
     loop = Loop(desk, Wire(orders.redis_url), inbox, pipe, parts)
-    waker.start()
-    if not me.alone:
+    if not me.alone:  # tokens are for those who serve the queues
+        waker.start()
         Publisher(orders.redis_url, tasks).start()
     gc.collect()
     gc.freeze()  # what was imported stays; no collection need look at it again

@@ -11,6 +11,7 @@ from worker.waker import Waker
 from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
+_TURN_ABOUT: Final = 10  # each claim of so many begins with another queue than the first, so that none starves
 
 
 class Claims:
@@ -21,6 +22,7 @@ class Claims:
         self._waker = waker
         self._prefetch = prefetch
         self._claim_at = 0.0
+        self._made = 0
         self.others_idle = False
         self.idle = False
 
@@ -42,7 +44,15 @@ class Claims:
             return []
         self._waker.rest()
         me = self._desk.me
-        return [Request(moves.claim(me.worker, me.generation, self._room(), me.queues, me.alone), self._answered)]
+        return [Request(moves.claim(me.worker, me.generation, self._room(), self._queues(), me.alone), self._answered)]
+
+    def _queues(self) -> tuple[str, ...]:
+        """The queues in their order, which is their priority; sometimes from a later one on."""
+        queues = self._desk.me.queues
+        self._made += 1
+        turns, rest = divmod(self._made, _TURN_ABOUT)
+        first = turns % len(queues) if rest == 0 else 0
+        return queues[first:] + queues[:first]
 
     def _room(self) -> int:
         more = 0 if self.others_idle else self._prefetch

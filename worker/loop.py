@@ -19,6 +19,7 @@ from worker.held import Phase
 from worker.inbox import Ended, Inbox, Message, Told, Woken
 from worker.leases import Leases
 from worker.pipe import Pipe
+from worker.reports import Reports
 from worker.starts import Starts
 from worker.stop import Stop
 from worker.wire import Lost, Wire
@@ -35,6 +36,7 @@ class Parts:
     """What the loop turns, in the order in which their requests leave."""
 
     starts: Starts
+    reports: Reports
     finishes: Finishes
     leases: Leases
     claims: Claims
@@ -99,7 +101,8 @@ class Loop:
 
     def _exchange(self, now: float) -> None:
         parts = self._parts
-        requests = [*parts.starts.requests(), *parts.finishes.requests(now), *parts.leases.requests(now), *parts.claims.requests(now)]
+        requests = [*parts.starts.requests(), *parts.reports.requests(now), *parts.finishes.requests(now)]
+        requests += [*parts.leases.requests(now), *parts.claims.requests(now)]
         self._wire.write(requests)
         parts.starts.launch()
         if any(one.waits for one in requests):

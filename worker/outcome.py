@@ -7,7 +7,7 @@ from typing import Final, Literal
 from millpond import codec, rq
 from millpond.errors import Invalid
 from millpond.moves import Claimed, Outcome
-from worker.run import Run
+from worker.run import Run, clean
 from worker.stop import Stop
 
 MAX_MESSAGE: Final = 2_000  # characters; an exception may carry a whole document
@@ -73,12 +73,7 @@ def _rq_trace(run: Run, trace: str) -> bytes:
 
 
 def _error(code: str, message: str, trace: str = "") -> bytes:
-    return codec.render({"error": {"code": code, "message": _clean(message[:MAX_MESSAGE]), "traceback": _clean(trace[-MAX_TRACEBACK:])}})
-
-
-def _clean(text: str) -> str:
-    """Text that JSON and PostgreSQL can hold: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return codec.render({"error": {"code": code, "message": clean(message[:MAX_MESSAGE]), "traceback": clean(trace[-MAX_TRACEBACK:])}})
 
 
 def _text_of(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """``python -m worker``: the parent. It keeps the worker's life in Redis, and its children at work; it runs no user code.
 
-    hear -> reap -> settle -> beat -> watch -> staff        (DESIGN 4, rules 4 and 6; one thread, a turn at least every 0.5 s)
+    hear -> reap -> settle -> beat -> watch -> staff -> obey     (DESIGN 4, rules 4 and 6; one thread, a turn at least every 0.5 s)
 
 If it dies, its children die with it, and a keeper takes its leases back. RQ's tools see it as one of theirs.
 """
@@ -62,8 +62,6 @@ class Parent(BaseWorker):
     def _turn(self) -> None:
         self._wait()
         now = time.monotonic()
-        for message in self._commands.hear(now):
-            self.handle_payload(message)
         self._crew.hear()
         self._crew.reap(now)
         if self._crew.refused and not self._crew.draining:
@@ -75,8 +73,15 @@ class Parent(BaseWorker):
         self._crew.watch(now)
         self._crew.staff(now)
         self._drain(now)
+        self._obey(now)
         if self._health:
             self._health.touch()
+
+    def _obey(self, now: float) -> None:
+        """Carry out commands; not while Redis is away, when a look would only delay the next heartbeat."""
+        if self._standing.reached:
+            for message in self._commands.hear(now):
+                self.handle_payload(message)
 
     def _wait(self) -> None:
         """Sleep until a signal, a child's word or end, or the next heartbeat."""

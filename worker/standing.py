@@ -33,7 +33,8 @@ class _Debt:
 class Standing:
     """All calls of the parent. Each waits for Redis at most 1 s, and is made again until it is answered.
 
-    `alone`: jobs that wait to run alone. `confirmed_at`: when the last confirmed sign of life was SENT (monotonic).
+    `listed`: registered, as far as known. `reached`: the last call was answered. `alone`: jobs that wait to run alone.
+    `confirmed_at`: when the last confirmed sign of life was SENT (monotonic).
     """
 
     def __init__(self, client: redis.Redis, worker: str, queues: tuple[str, ...], display: Callable[[], Mapping[str, Arg]]) -> None:
@@ -41,7 +42,7 @@ class Standing:
         self._debts: list[_Debt] = []
         self._enlisted = 0
         self._beat_at = self._try_at = 0.0
-        self._reached = True
+        self.reached = True
         self.listed = False
         self.alone = 0
         self.confirmed_at = 0.0
@@ -53,6 +54,9 @@ class Standing:
         generation = self._enlisted + 1
         answer = self._register(generation)
         if answer not in ("ok", "retired"):
+            if answer is not None:  # error:KEY, a key of a wrong type
+                log.error("register_refused", answer=answer)
+                self._try_at = time.monotonic() + BEAT_S
             return None
         self._enlisted = generation
         if answer == "retired":
@@ -130,10 +134,10 @@ class Standing:
         try:
             answer = broker.run(self._client, call)
         except (NotDone, OutcomeUnknown, redis.RedisError) as error:
-            if self._reached:
+            if self.reached:
                 log.warning("redis_unreachable", move=call.script.name, error=str(error))
-            self._reached = False
+            self.reached = False
             self._try_at = time.monotonic() + _PAUSE_S
             return None
-        self._reached = True
+        self.reached = True
         return answer

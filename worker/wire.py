@@ -17,7 +17,7 @@ from millpond.scripts import load
 
 T = TypeVar("T")
 
-_SCRIPTS = ("claim", "start", "finish", "hand_back", "compare")
+_SCRIPTS = ("claim", "start", "report", "finish", "hand_back", "compare")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
 

@@ -103,6 +103,13 @@ def test_a_job_knows_itself(mill: Mill) -> None:
     assert found == {"id": id, "attempt": 1, "run": 1, "owner": "me", "tags": {"a": "b"}}
 
 
+def test_progress_is_shown_while_it_runs_and_to_its_end(mill: Mill) -> None:
+    id = mill.submit("tell", mill.file, 2.0)
+    until(lambda: mill.job(id).get("progress") == '{"fraction":0.25,"message":"begun \ufffd"}', 3, "its progress is shown")
+    assert mill.state(id) == "started"
+    assert mill.wait(id)["progress"] == '{"fraction":1,"message":""}'
+
+
 def test_an_idle_child_is_woken_at_once(mill: Mill) -> None:
     mill.result(mill.submit("echo", 0))
     taken = []

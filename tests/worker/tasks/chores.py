@@ -167,6 +167,15 @@ def _deep(levels: int) -> Any:
 
 
 @task
+def tell(file: str, seconds: float) -> None:
+    """Say how far it is, before and after a sleep."""
+    current_job().progress(0.25, "begun \0")
+    note(file, "begin")
+    sleep(seconds)
+    current_job().progress(1)
+
+
+@task
 def about() -> dict[str, Any]:
     """What the job knows of itself."""
     job = current_job()
