@@ -79,6 +79,15 @@ def test_commands_and_links_in_the_docs_exist(page: str) -> None:
     assert not [link for link in links if link and not ((ROOT / page).parent / link).exists()]
 
 
+def test_every_error_code_is_documented() -> None:
+    text = (ROOT / "docs/http.md").read_text()
+    files = [ROOT / "millpond/errors.py", *tracked("api/*.py", "worker/*.py")]
+    codes = {code for file in files for code in re.findall(r'\bcode ?= ?"([a-z_]+)"', file.read_text())}
+    assert codes
+    never_answered = {"bad_setting", "unavailable"}  # a setting's fault ends the process; the other is a base class's
+    assert not {code for code in codes if f"`{code}`" not in text} - never_answered
+
+
 def test_settings_named_in_the_docs_exist() -> None:
     known = set(re.findall(r"`(MILLPOND_[A-Z_]+)`", (ROOT / "docs/settings.md").read_text()))
     named = {word for file in tracked("*.md") for word in re.findall(r"\bMILLPOND_[A-Z][A-Z_]*[A-Z]\b", file.read_text())}
