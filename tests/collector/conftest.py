@@ -9,8 +9,11 @@ from collector.pulse import Pulse
 from collector.recorder import Recorder
 from millpond import broker
 from millpond.settings import CollectorSettings
-from millpond.store import Store, open_store
+from millpond.store import Store
 from tests.millpond.scripts.pond import Pond
+from tests.store.records import postgres, record_url, session_record, store
+
+__all__ = ["Recorders", "postgres", "record_url", "session_record", "store"]
 
 
 @pytest.fixture
@@ -25,24 +28,6 @@ def pond(redis_url: str) -> Iterator[Pond]:
     """Millpond's moves on the session's Redis, with more patience than the product's."""
     with redis.Redis.from_url(redis_url, socket_timeout=10) as client:
         yield Pond(client)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """A fresh record, once on each engine."""
-    opened = open_store(database_url)
-    opened.upgrade()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def postgres(postgres_url: str) -> Iterator[Store]:
-    """A fresh record in PostgreSQL."""
-    opened = open_store(postgres_url)
-    opened.upgrade()
-    yield opened
-    opened.close()
 
 
 Recorders = Callable[..., Recorder]

@@ -14,8 +14,8 @@ from tests.processes import ROOT
 from tests.until import until
 
 
-def test_it_records_and_leaves_when_told(store: Store, database_url: str, redis_url: str, pond: Pond, tmp_path: Path) -> None:
-    with Collector(tmp_path / "log", redis_url, database_url) as collector:
+def test_it_records_and_leaves_when_told(store: Store, record_url: str, redis_url: str, pond: Pond, tmp_path: Path) -> None:
+    with Collector(tmp_path / "log", redis_url, record_url) as collector:
         pond.submit(20)
         end_all(pond)
         until(lambda: settled(pond), message="all is recorded")
@@ -26,24 +26,24 @@ def test_it_records_and_leaves_when_told(store: Store, database_url: str, redis_
 
 
 def test_killed_between_commit_and_ack_it_leaves_one_row_a_job(
-    store: Store, database_url: str, redis_url: str, pond: Pond, tmp_path: Path
+    store: Store, record_url: str, redis_url: str, pond: Pond, tmp_path: Path
 ) -> None:
     ids = pond.submit(50)
     end_all(pond)
-    with Collector(tmp_path / "killed", redis_url, database_url, failpoint="collector.committed:kill") as killed:
+    with Collector(tmp_path / "killed", redis_url, record_url, failpoint="collector.committed:kill") as killed:
         until(lambda: not killed.alive, message="it dies at the fail-point")
     assert len(store.list(JobFilter(status=("finished",)), 100)[0]) == 50, "it had committed"
     assert pond.open() == set(ids), "Redis was not told"
     before = {id: store.get(id) for id in ids}
-    with Collector(tmp_path / "heir", redis_url, database_url, dead_consumer_s=1):
+    with Collector(tmp_path / "heir", redis_url, record_url, dead_consumer_s=1):
         until(lambda: settled(pond), message="its events are taken over")
     assert {id: store.get(id) for id in ids} == before
     assert all(len(store.attempts(id)) == 1 for id in ids)
 
 
-def test_the_health_file_tells_of_both_loops(postgres: Store, postgres_url: str, redis_url: str, tmp_path: Path) -> None:
+def test_the_health_file_tells_of_both_loops(record_url: str, redis_url: str, tmp_path: Path) -> None:
     file = tmp_path / "health"
-    with Collector(tmp_path / "log", redis_url, postgres_url, health_file=file) as collector:
+    with Collector(tmp_path / "log", redis_url, record_url, health_file=file) as collector:
         until(file.exists, message="the health file is touched")
         assert health.fault(str(file)) == ""
         collector.pause()

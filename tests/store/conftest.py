@@ -1,24 +1,5 @@
-"""One suite, both databases: `store` is a fresh database of each engine in turn."""
+"""One suite, both databases: `store` is an empty record of each engine in turn."""
 
-from collections.abc import Iterator
+from tests.store.records import other, record_url, session_record, store
 
-import pytest
-
-from millpond.store import Store, open_store
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """A fresh record."""
-    opened = open_store(database_url)
-    opened.upgrade()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def other(store: Store, database_url: str) -> Iterator[Store]:
-    """A second writer on the record of `store`."""
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
+__all__ = ["other", "record_url", "session_record", "store"]
