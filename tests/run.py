@@ -23,6 +23,7 @@ SUITES = {
     "collector": ["tests/collector"],
     "worker": ["tests/worker"],
     "api": ["tests/api"],
+    "rules": ["tests/rules"],
     "examples": ["tests/examples"],
     "loadtest": ["tests/loadtest"],
     "up": ["tests/up"],
