@@ -61,10 +61,6 @@ class Stream:
             pipeline.xdel(keys.EVENTS, *entries)
             pipeline.execute()
 
-    def waiting(self) -> int:
-        """Events that are not recorded yet, by anyone."""
-        return int(self._client.xlen(keys.EVENTS))
-
     def leave(self) -> None:
         """Strike this consumer off the group, unless it leaves events pending: those are for others to take over."""
         mine = self._client.xpending_range(keys.EVENTS, keys.GROUP, "-", "+", 1, self.consumer)

@@ -2,6 +2,7 @@
 local cursor, count, searches = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local UNRECORDED_MS = 10000 -- a final job waits this long for its collector before its event is sent again
 local DOUBTFUL_MS = 30000 -- a queued job is looked for in a list only after this long
+local BACKLOG = 1000 -- with so many events unrecorded (the database may be down) none is sent again: most are among them
 local repairs = {}
 
 if not is(RESENT, 'zset') then
@@ -13,6 +14,7 @@ if broken_record() or broken(WORKERS, 'hash') then return {0, 0, {}} end
 local function repaired(kind) repairs[kind] = (repairs[kind] or 0) + 1 end
 
 local function send_again(id, version, kind)
+  if call('XLEN', EVENTS) >= BACKLOG then return end
   local last = tonumber(call('ZSCORE', RESENT, id) or '') or 0
   if NOW - last < UNRECORDED_MS and last <= NOW then return end
   call('ZADD', RESENT, int(NOW), id)

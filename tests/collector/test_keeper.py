@@ -116,6 +116,31 @@ def test_one_keeper_of_many_does_the_work_that_needs_only_one(keeper: Callable[.
     assert not first._holds_lock()
 
 
+def test_while_many_events_wait_none_is_sent_again(keeper: Callable[..., Keeper], pond: Pond) -> None:
+    ids = pond.submit(1500)
+    pond.ask("DEL", *map(keys.job, ids))
+    assert len(pond.events()) == 1500
+    one = keeper()
+    until(lambda: turn(one) or one._cursor == 0, message="a pass ends")
+    assert len(pond.events()) == 1500
+
+
+def test_a_full_redis_is_emptied(keeper: Callable[..., Keeper], pond: Pond) -> None:
+    child = pond.hire()
+    ids = pond.submit(3)
+    for job in child.work():
+        child.end(job)
+    pond.run(moves.recorded([moves.Committed(id, pond.version(id)) for id in ids], grace_ms=0))
+    one = keeper()
+    pond.ask("CONFIG", "SET", "maxmemory", 1)
+    try:
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            pond.ask("SET", "x", "y")
+        until(lambda: turn(one) or pond.ask("EXISTS", *map(keys.job, ids)) == 0, message="all are forgotten")
+    finally:
+        pond.ask("CONFIG", "SET", "maxmemory", 0)
+
+
 def test_a_keeper_outlives_redis_and_any_fault(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with RedisServer(server_folder / "keeper") as server:
         pond = Pond(redis.Redis.from_url(server.url, socket_timeout=10))
