@@ -20,11 +20,15 @@ def site(folder: Path, redis_server_url: str) -> Iterator[Site]:
         yield site.start()
 
 
-@pytest.mark.parametrize(
-    ("requests", "processes", "classic"),
-    [(1000, 10, False), (3000, 100, True), (200, 20, True), (200, 20, False)],
-    ids=["1000-v1", "3000-classic", "200-classic", "200-v1"],
-)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Both forms, large and small; with --full the large one in both."""
+    sizes = [(1000, 10, False), (3000, 100, True), (200, 20, True), (200, 20, False)]
+    if metafunc.config.getoption("--full", default=False):
+        sizes += [(1000, 10, True), (3000, 100, False)]
+    names = [f"{requests}-{'classic' if classic else 'v1'}" for requests, _, classic in sizes]
+    metafunc.parametrize(("requests", "processes", "classic"), sizes, ids=names)
+
+
 def test_burst(site: Site, requests: int, processes: int, classic: bool) -> None:
     size = ["--requests", str(requests), "--processes", str(processes), "--timeout", "3"]
     command = [sys.executable, "-m", "loadtest", "burst", "--url", site.apis[0].url, *size, *(["--classic"] if classic else [])]
