@@ -110,10 +110,7 @@ class Keeper:
 
     def _holds_lock(self) -> bool:
         try:
-            try:
             holder = self._client.set(keys.KEEPER, self._name, nx=True, px=LOCK_MS, get=True)
-        except redis.exceptions.OutOfMemoryError:
-            return True  # a full Redis takes no lock, and this work is what makes room
         except redis.exceptions.OutOfMemoryError:
             return True  # a full Redis takes no lock, and is what `forget` is for
         if holder == self._name.encode():
