@@ -19,7 +19,7 @@ class Records:
     """Reads of the job records. Every method raises StoreUnavailable within about the deadline."""
 
     def __init__(self, url: str) -> None:
-        self._store: Store = open_store(url)
+        self._store: Store = open_store(url, timeout_s=DEADLINE_S)  # what nobody waits for any more must not hold a thread
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="records")
 
     async def get(self, id: str) -> Job | None:

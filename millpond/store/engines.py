@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError
 from millpond.errors import BadSetting
 
 CONNECT_TIMEOUT_S: Final = 2  # libpq's smallest; a database that does not even accept is down
-STATEMENT_TIMEOUT_MS: Final = 10_000  # a batch of 500 rows takes under 0.1 s; beyond this it is stuck and is sent again
+STATEMENT_TIMEOUT_S: Final = 10.0  # a batch of 500 rows takes under 0.1 s; beyond this it is stuck and is sent again
 LOCK_TIMEOUT_MS: Final = 5_000  # the longest that a batch waits for another writer, on both engines
 SILENCE_MS: Final = 5_000  # a connection whose peer acknowledges nothing for this long is broken (TCP_USER_TIMEOUT)
 POOL_SIZE: Final = 4  # a process asks from a few threads at most
@@ -17,10 +17,10 @@ WRITES: Final = "millpond_writes"
 EXCLUSIVE: Final = "millpond_exclusive"
 
 
-def open_engine(url: str, *, impatient: bool = True) -> Engine:
+def open_engine(url: str, timeout_s: float | None = STATEMENT_TIMEOUT_S) -> Engine:
     """Connect lazily to ``postgresql://...`` or ``sqlite:///path``; BadSetting for anything else.
 
-    `impatient` False: for migrations, which may wait for locks and take long.
+    `timeout_s`: the longest that PostgreSQL works on one statement; None: for migrations, which also wait for any lock.
     """
     try:
         parsed = make_url(url)
@@ -28,13 +28,13 @@ def open_engine(url: str, *, impatient: bool = True) -> Engine:
         raise BadSetting("DATABASE_URL is not a URL such as postgresql://user@host/name or sqlite:///file.db") from error
     match parsed.get_backend_name():
         case "postgresql":
-            return _postgres(parsed, impatient)
+            return _postgres(parsed, timeout_s)
         case "sqlite" if parsed.database and parsed.database != ":memory:":
-            return _sqlite(parsed, impatient)
+            return _sqlite(parsed, timeout_s is not None)
     raise BadSetting("DATABASE_URL must name a PostgreSQL database or an SQLite file")
 
 
-def _postgres(url: URL, impatient: bool) -> Engine:
+def _postgres(url: URL, timeout_s: float | None) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=POOL_SIZE,
@@ -49,8 +49,8 @@ def _postgres(url: URL, impatient: bool) -> Engine:
     def prepare(connection: Any, _: Any) -> None:
         connection.autocommit = True
         connection.execute("SET timezone TO 'UTC'")
-        if impatient:
-            connection.execute(f"SET statement_timeout TO {STATEMENT_TIMEOUT_MS}")
+        if timeout_s:
+            connection.execute(f"SET statement_timeout TO {round(timeout_s * 1000)}")
             connection.execute(f"SET lock_timeout TO {LOCK_TIMEOUT_MS}")
         connection.autocommit = False
 

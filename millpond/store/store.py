@@ -16,7 +16,7 @@ from millpond.errors import RowRefused
 from millpond.job import Job
 from millpond.store import history, loss, merge, rows
 from millpond.store.dialects import dialect
-from millpond.store.engines import WRITES, open_engine
+from millpond.store.engines import STATEMENT_TIMEOUT_S, WRITES, open_engine
 from millpond.store.faults import translated
 from millpond.store.history import JobFilter
 from millpond.store.loss import Loss
@@ -151,6 +151,9 @@ def _each_id_once(snapshots: Iterable[Row]) -> list[list[Row]]:
     return parts
 
 
-def open_store(url: str) -> Store:
-    """The record in the database at `url`, ``postgresql://...`` or ``sqlite:///path``. Raises BadSetting for any other."""
-    return Store(open_engine(url))
+def open_store(url: str, timeout_s: float = STATEMENT_TIMEOUT_S) -> Store:
+    """The record in the database at `url`, ``postgresql://...`` or ``sqlite:///path``; BadSetting for any other.
+
+    `timeout_s`: the longest that PostgreSQL works on one statement before that is StoreUnavailable.
+    """
+    return Store(open_engine(url, timeout_s))

@@ -17,7 +17,7 @@ RETRY_S = 0.5
 
 def upgrade(url: URL, patience_s: float) -> None:
     """See `Store.upgrade`."""
-    engine = open_engine(url.render_as_string(hide_password=False), impatient=False)
+    engine = open_engine(url.render_as_string(hide_password=False), timeout_s=None)
     try:
         _wait_for(engine, patience_s)
         with translated(), engine.connect().execution_options(**{EXCLUSIVE: True}) as connection, connection.begin():

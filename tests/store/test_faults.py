@@ -121,6 +121,16 @@ def test_a_locked_sqlite_file_is_waited_for_and_then_unavailable(tmp_path: Path)
         store.record([a_job()])
 
 
+def test_a_statement_that_takes_too_long_is_unavailable(postgres_url: str) -> None:
+    with closing(open_store(postgres_url, timeout_s=0.2)) as store, closing(psycopg.connect(postgres_url)) as holder:
+        store.upgrade()
+        holder.execute("LOCK TABLE jobs")
+        with pytest.raises(StoreUnavailable):
+            store.get("a")
+        holder.rollback()
+        assert store.get("a") is None
+
+
 def test_a_held_lock_in_postgresql_is_waited_for_and_then_unavailable(postgres_url: str) -> None:
     job = a_job()
     with closing(open_store(postgres_url)) as store, closing(psycopg.connect(postgres_url)) as holder:
