@@ -11,7 +11,6 @@ from millpond.store.dialects import Dialect
 from millpond.store.rows import Row, of_job
 from millpond.store.tables import jobs
 
-
 LossKind = Literal["deleted", "corrupt_job"]
 
 
