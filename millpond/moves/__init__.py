@@ -1,0 +1,51 @@
+"""Every move on Redis as a value: which script, which arguments, how to read its answer.
+
+A `Call` does no input or output, so the API sends it over asyncio, the worker's child over its own connection, the collector
+over a pool (`millpond.broker`). Times are milliseconds of Redis's clock unless a name says otherwise.
+"""
+
+from millpond.moves.call import Arg, Call, pairs, text
+from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
+from millpond.moves.control import Changed, cancel, listen, pause, resume, retry
+from millpond.moves.intake import Submission, Submitted, submit
+from millpond.moves.keeper import Committed, Reconciled, forget, promote, reconcile, recorded, take_back, tick
+from millpond.moves.parent import Beat, heartbeat, register
+
+__all__ = [
+    "Arg",
+    "Beat",
+    "Call",
+    "Changed",
+    "Claim",
+    "Claimed",
+    "Committed",
+    "Comparison",
+    "HandBack",
+    "Held",
+    "Outcome",
+    "Reconciled",
+    "Submission",
+    "Submitted",
+    "cancel",
+    "claim",
+    "compare",
+    "finish",
+    "forget",
+    "hand_back",
+    "heartbeat",
+    "listen",
+    "pairs",
+    "pause",
+    "promote",
+    "reconcile",
+    "recorded",
+    "register",
+    "report",
+    "resume",
+    "retry",
+    "start",
+    "submit",
+    "take_back",
+    "text",
+    "tick",
+]

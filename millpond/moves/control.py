@@ -1,0 +1,51 @@
+"""What people ask of one job or one queue."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millpond.moves.call import Arg, Call, pairs, text
+from millpond.moves.intake import Submission
+from millpond.scripts import load
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """`answer`: ok | wish (told to the running job) | conflict (state says which) | version (If-Match failed) | gone (no hash)
+    | error. `state` and `version` are those after the move (or the present ones where nothing moved)."""
+
+    answer: Literal["ok", "wish", "conflict", "version", "gone", "error"]
+    state: str
+    version: int
+
+
+def _changed(raw: Any) -> Changed:
+    return Changed(text(raw[0]), text(raw[1]), int(raw[2]))  # type: ignore[arg-type]
+
+
+def cancel(id: str, version: int = 0) -> Call[Changed]:
+    """Cancel at once what waits, leave a wish for what runs. `version` 0: any."""
+    return Call(load("cancel"), [id, version], _changed)
+
+
+def retry(id: str, version: int = 0, record: Submission | None = None, record_version: int = 0, record_run: int = 0) -> Call[Changed]:
+    """A new run of a job that ended other than finished. With `record`, a forgotten job is made anew from its database row."""
+    args: list[Arg] = [id, version]
+    if record:
+        flat = [item for pair in record.fields.items() for item in pair]
+        args += [record_version, record_run, record.queue, record.data, len(flat), *flat]
+    return Call(load("retry"), args, _changed)
+
+
+def listen(id: str, channel: str = "") -> Call[tuple[bool, dict[str, bytes]]]:
+    """Read a job: (is it in the open set, its hash or {}). With `channel`, finish will publish the id there when it ends."""
+    return Call(load("listen"), [id, channel], lambda raw: (bool(int(raw[0])), pairs(raw[1])))
+
+
+def pause(queue: str) -> Call[int]:
+    """Stop claims from one queue; answers 1 if that changed anything."""
+    return Call(load("pause"), [queue], int)
+
+
+def resume(queue: str) -> Call[int]:
+    """Allow claims from one queue again and wake who sleeps on it."""
+    return Call(load("resume"), [queue], int)
