@@ -25,6 +25,7 @@ class Root(Handler):
     """Where things are; with a body, the first article's producer: {"job_id": 7} is answered `7 add` once the job is accepted."""
 
     route = "/"
+    SUPPORTED_METHODS = ("GET",)  # a HEAD that makes work would surprise everybody
 
     async def get(self) -> None:
         if not self.request.body:
@@ -50,6 +51,7 @@ class Test(JobHandler):
     """The second article's information of four clusters, in its envelope: an error is a 202 with error_code != 0."""
 
     route = "/test"
+    SUPPORTED_METHODS = ("GET", "OPTIONS")
 
     def set_default_headers(self) -> None:
         super().set_default_headers()

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -21,22 +20,35 @@ from millpond.job import Job
 from millpond.store import JobFilter
 from millpond.store.history import cursor_after
 
-PAGE_BYTES = 4 << 20  # a page of long results ends early: the loop renders it in one turn
+STEP = 50  # jobs read at once: some of them can be a megabyte long
+PAGE_BYTES = 4 << 20  # a page of long jobs ends early: the loop renders it in one turn
 _SCAN = 500  # ids looked at for one page of a filtered list in Redis; the cursor goes on from there
 
 Place = tuple[str, str, int]  # status, queue, number in PLACES
 
 
-@dataclass(frozen=True, slots=True)
 class Page:
     """Jobs as JSON texts, and the cursor after them (None: that was all)."""
 
-    jobs: list[bytes]
-    next: str | None
+    def __init__(self, limit: int) -> None:
+        self.next: str | None = None
+        self.room = limit
+        self._jobs: list[bytes] = []
+        self._size = 0
+
+    def add(self, job: Job) -> None:
+        """Put a job behind the others."""
+        self._jobs.append(codec.render(job.public()))
+        self._size += len(self._jobs[-1])
+        self.room -= 1
+
+    def is_full(self) -> bool:
+        """Whether nothing more should go in."""
+        return self.room <= 0 or self._size > PAGE_BYTES
 
     def document(self) -> dict[str, Any]:
         """As HTTP shows it."""
-        return {"jobs": [codec.Raw(job) for job in self.jobs], "next": self.next}
+        return {"jobs": [codec.Raw(job) for job in self._jobs], "next": self.next}
 
 
 class Listing:
@@ -52,15 +64,18 @@ class Listing:
         return await (self._live(query) if query.is_live else self._recorded(query))
 
     async def _recorded(self, query: Query) -> Page:
-        rows, next = await self._records.list(query.filter, query.limit, query.cursor)
-        page: list[bytes] = []
-        size = 0
-        for row, job in zip(rows, await asyncio.gather(*map(self._as_now, rows)), strict=True):
-            page.append(codec.render(job.public()))
-            size += len(page[-1])
-            if size > PAGE_BYTES:
-                return Page(page, next if row is rows[-1] else cursor_after(row))
-        return Page(page, next)
+        page = Page(query.limit)
+        page.next = query.cursor
+        while not page.is_full():
+            rows, page.next = await self._records.list(query.filter, min(page.room, STEP), page.next)
+            for row, job in zip(rows, await asyncio.gather(*map(self._as_now, rows)), strict=True):
+                page.add(job)
+                if page.is_full() and row is not rows[-1]:
+                    page.next = cursor_after(row)
+                    return page
+            if page.next is None:
+                break
+        return page
 
     async def _as_now(self, row: Job) -> Job:
         """A row that is not final may be older than the truth."""
@@ -70,24 +85,24 @@ class Listing:
         return live if live and live.version >= row.version else await self._records.get(row.id) or row
 
     async def _live(self, query: Query) -> Page:
+        page = Page(query.limit)
         place, token = _resume(query.cursor)
-        page: list[bytes] = []
-        looked = size = 0
-        for status, queue, number in _places(query.filter, await names(self._plain)):
-            if (status, queue, number) < place:
+        looked = 0
+        for at in _places(query.filter, await names(self._plain)):
+            if at < place:
                 continue
-            if (status, queue, number) > place:
-                place, token = (status, queue, number), ""
-            while items := await PLACES[status][number](self._plain, queue, token, min(query.limit, _SCAN)):
+            place, token = at, token if at == place else ""
+            status, queue, number = place
+            while items := await PLACES[status][number](self._plain, queue, token, min(query.limit, STEP)):
                 found = await asyncio.gather(*(self._lookup.live(id) for id, _ in items))
                 for (_, token), (_, job) in zip(items, found, strict=True):
                     looked += 1
                     if job and job.status == status and _fits(job, query.filter):
-                        page.append(codec.render(job.public()))
-                        size += len(page[-1])
-                    if len(page) >= query.limit or size > PAGE_BYTES or looked >= _SCAN:
-                        return Page(page, _cursor(place, token))
-        return Page(page, None)
+                        page.add(job)
+                    if page.is_full() or looked >= _SCAN:
+                        page.next = _cursor(place, token)
+                        return page
+        return page
 
 
 def _places(filter: JobFilter, queues: list[str]) -> Iterator[Place]:

@@ -47,7 +47,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self.received = 0
         self.begun = False  # the headers are here
         self.refused = False
-        self.slow = 0  # seconds for which the headers have been on the way
+        self.slow = 0  # seconds for which the head has been on the way, or the answer has not been taken
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         self.begun = True
@@ -155,12 +155,12 @@ class Server(HTTPServer):
             self._quiet.set()
 
     def sweep(self) -> None:
-        """Close connections whose headers are on the way for too long. To be called every second."""
+        """Close connections whose head is on the way, or whose answer nobody takes, for too long. To be called every second."""
         for exchange in list(self.exchanges.values()):
-            if exchange.partial:
-                exchange.slow += 1
-                if exchange.slow > self.limits.header_s:
-                    exchange.connection.close()
+            stuck = exchange.partial or exchange.connection.stream.writing()
+            exchange.slow = exchange.slow + 1 if stuck else 0
+            if exchange.slow > (self.limits.idle_s if exchange.begun else self.limits.header_s):
+                exchange.connection.close()
 
     async def drain(self, timeout_s: float) -> int:
         """Accept no more, let the requests that are here end, close; answers how many were cut after `timeout_s`."""

@@ -79,6 +79,13 @@ def test_an_error_of_test_is_a_202_with_its_code(api: Replica, hand: Hand) -> No
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize("path", ["/", "/test"])
+def test_head_makes_no_work(api: Replica, hand: Hand, path: str) -> None:
+    answer = api.http.request("HEAD", path, content=b'{"job_id": 7}')
+    assert answer.status_code == 405
+    assert not hand.client.exists(keys.OPEN)
+
+
 def test_options_of_test_allows_other_origins(api: Replica) -> None:
     answer = api.http.options("/test")
     assert (answer.status_code, answer.content) == (200, b"")

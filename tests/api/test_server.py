@@ -1,6 +1,7 @@
 """What a connection may do to us: long bodies, slow heads, nonsense. Raw sockets, real server."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,23 @@ def test_an_idle_connection_is_closed(strict: Replica) -> None:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         assert connection.recv(100) == b""
+
+
+def test_an_answer_that_nobody_takes_is_dropped(strict: Replica, hand: Hand) -> None:
+    ids = [strict.submit({"task": "echo"}).json()["id"] for _ in range(2)]
+    hand.finish(*hand.begin(2), result="x" * 1_000_000)
+    with strict.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for id in ids * 4:
+            connection.sendall(f"GET /v1/jobs/{id} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        until(lambda: not _is_served(strict, connection), 15, "the server gave it up")
+
+
+def _is_served(strict: Replica, connection: socket.socket) -> bool:
+    """Whether the replica still holds its end of a connection."""
+    wanted = [f"0100007F:{port:04X}" for port in (strict.port, connection.getsockname()[1])]
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return any((row[1], row[2], row[3]) == (*wanted, "01") for row in rows[1:])
 
 
 @pytest.mark.parametrize(
