@@ -20,15 +20,16 @@ TASKS = ROOT / "tests" / "worker" / "tasks"
 
 
 class Worker(Process):
-    """``python -m worker`` with the module `chores`. Settings by their names after MILLPOND_, in small letters."""
+    """``python -m worker`` with the module `chores`, or others from the log's folder. Settings by their names after MILLPOND_, in
+    small letters."""
 
     def __init__(self, log: Path, redis_url: str, **settings: object) -> None:
         env = {"REDIS_URL": redis_url, "TASKS": "chores", **{name.upper(): value for name, value in settings.items()}}
         named = {f"MILLPOND_{name}": str(value) for name, value in env.items()}
-        super().__init__([sys.executable, "-m", "worker"], log, {**named, "PYTHONPATH": str(TASKS)})
+        super().__init__([sys.executable, "-m", "worker"], log, {**named, "PYTHONPATH": f"{TASKS}:{log.parent}"})
 
     def ready(self) -> bool:
-        return "child_ready" in self.events()
+        return bool({"child_ready", "child_ended"} & set(self.events()))
 
     def lines(self, event: str = "") -> list[dict[str, Any]]:
         """Its log, or the lines of one event."""

@@ -122,18 +122,21 @@ def test_a_paused_child_keeps_its_jobs(mill: Mill, worker: Worker) -> None:
     assert len(mill.notes("begin")) == 30
 
 
-def test_a_child_that_cannot_load_is_tried_again_and_again(mill: Mill, tmp_path: Path) -> None:
-    worker = mill.worker(tasks="not_there", health_file=tmp_path / "health").launch()
-    try:
+def test_modules_that_are_refused_end_the_worker_by_name(mill: Mill) -> None:
+    worker = mill.worker(tasks="not_there").launch()
+    assert worker.wait(30) == 2
+    assert "not_there" in worker.lines("tasks_refused")[0]["error"]
+    assert not mill.client.exists("mp:workers")
+
+
+def test_a_child_that_dies_while_it_loads_is_tried_again_and_again(mill: Mill, tmp_path: Path) -> None:
+    (tmp_path / "fatal.py").write_text("import os\nos._exit(9)\n")
+    with mill.worker(tasks="fatal", health_file=tmp_path / "health") as worker:
         until(lambda: worker.events().count("child_ended") >= 3, 60, "it was tried three times")
-        assert "not_there" in worker.lines("tasks_refused")[0]["error"]
-        ends = [line["generation"] for line in worker.lines("child_ended")]
-        assert set(ends) == {1}  # it never claimed, so its generation is used again
+        assert {line["generation"] for line in worker.lines("child_ended")} == {1}  # it never claimed: the generation is used again
         assert (tmp_path / "health").exists()
         assert mill.client.exists(f"mp:alive:{worker.name}")
         assert worker.stop() == 0
-    finally:
-        worker.close()
 
 
 def test_a_hung_child_is_replaced_and_what_it_had_not_begun_runs(mill: Mill) -> None:
