@@ -195,6 +195,10 @@ def _recorded(village: Village) -> Any:
     return answers
 
 
+def _report(village: Village) -> Any:
+    return village.pond.run(moves.report([(held, b"{}") for held in _held(village, "running.a.0", "running.b.0")]))
+
+
 def _revive(village: Village) -> Any:
     record = submission(queue="a")
     answer = village.pond.run(moves.retry(record.id, 0, record, 7, 1))
@@ -222,6 +226,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "claim alone", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES, alone=True))
     yield "start", lambda village: village.pond.run(moves.start("w1", 1, _held(village, "leased.a.0", "leased.b.0", "running.a.0")))
     yield "compare", lambda village: village.pond.run(moves.compare("w1", 1, QUEUES))
+    yield "report", _report
     yield "finish", _finish
     yield (
         "hand_back items",
