@@ -31,8 +31,8 @@ docs: .venv/.ready  ## write the generated pages of docs/ anew
 bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 	$(BIN)/python -m loadtest bench $(ARGS)
 
-soak: .venv/.ready  ## the system tests with their full counts: kills, outages and lost replies under load
-	$(BIN)/python -m pytest tests/system --full -s $(ARGS)
+soak: .venv/.ready  ## the tests of rules and system with their full counts: kills, outages and lost replies under load
+	$(BIN)/python -m pytest tests/system tests/rules --full -s $(ARGS)
 
 up:  ## the containers: docker compose up, in the background, until all are healthy: ARGS="--scale worker=3"
 	docker compose up --build --detach --wait $(ARGS)

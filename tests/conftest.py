@@ -10,6 +10,17 @@ from tests.processes import GUARD
 from tests.servers import PostgresServer, RedisServer
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``make soak``: the same tests with the counts that take long."""
+    parser.addoption("--full", action="store_true", help="tests with their full counts")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether to run with full counts."""
+    return bool(pytestconfig.getoption("--full", default=False))
+
+
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     """A folder for the servers' data that other users may enter: pytest's own is closed to the user postgres."""

@@ -8,17 +8,6 @@ import pytest
 from tests.servers import RedisServer
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """``make soak``: the same tests with the counts that take long."""
-    parser.addoption("--full", action="store_true", help="system tests with their full counts")
-
-
-@pytest.fixture(scope="session")
-def full(pytestconfig: pytest.Config) -> bool:
-    """Whether to run with full counts."""
-    return bool(pytestconfig.getoption("--full", default=False))
-
-
 @pytest.fixture(scope="module")
 def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis for one module, which it may kill and stop."""
