@@ -3,7 +3,6 @@
 import signal
 import sys
 from threading import Event, Thread
-from typing import Any
 
 from collector.keeper import Keeper
 from collector.pulse import Pulse
@@ -13,6 +12,8 @@ from millpond.errors import BadSetting
 from millpond.settings import CollectorSettings, load
 from millpond.store import open_store
 
+log = logs.get("collector")
+
 
 def main() -> int:
     """Run until a signal; answers the exit status."""
@@ -20,25 +21,41 @@ def main() -> int:
     logs.configure("collector", settings.log_level)
     failpoint.configure(settings.failpoint)
     try:
-        store = open_store(settings.database_url)
+        run(settings, stopped_by_signals())
     except BadSetting as error:
         print(error.detail, file=sys.stderr)
         return 2
-    stop = Event()
+    except Exception:
+        log.exception("collector_failed")
+        return 1
+    return 0
 
-    def end(_signal: int, _frame: Any) -> None:
-        stop.set()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+def run(settings: CollectorSettings, stop: Event) -> None:
+    """Record and keep until `stop`."""
+    store = open_store(settings.database_url)
     pulse = Pulse(settings.health_file, "recorder", "keeper")
     keeper = Keeper(settings, broker.connect(settings.redis_url), pulse)
-    thread = Thread(target=keeper.run, args=(stop,), name="keeper", daemon=True)
-    thread.start()
+    keeping = Thread(target=keeper.run, args=(stop,), name="keeper", daemon=True)
+    keeping.start()
     Recorder(settings, broker.connect(settings.redis_url), store, pulse).run(stop)
-    thread.join(timeout=2.0)
+    keeping.join(timeout=2.0)
     store.close()
-    return 0
+
+
+def stopped_by_signals() -> Event:
+    """An event that SIGTERM and SIGINT set; a thread of its own waits for them, because a handler in the main thread could find
+    the event's lock held by the very code that it interrupted."""
+    stop = Event()
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait() -> None:
+        signal.sigwait(signals)
+        stop.set()
+
+    Thread(target=wait, name="signals", daemon=True).start()
+    return stop
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from millpond.settings import CollectorSettings
 
 TICK_S: Final = 0.5
 LOCK_MS: Final = 2000  # four ticks: its holder renews it at each
-PAGES: Final = 20  # calls of one kind in a turn, so that a mountain of work does not delay the next tick
+WORK_S: Final = 0.3  # of a turn for what comes in pages: a tick that comes 1.5 s after the last clears all counts (rule 5)
 PAGE: Final = 500
-RECONCILE_S: Final = 0.05  # of each tick: a tenth of Redis's time at most
+RECONCILE_S: Final = 0.05  # of a turn: a tenth of Redis's time at most
 RECONCILE_PAGE: Final = 200
 RECONCILE_EVERY_S: Final = 5.0  # from the beginning of a pass over the open set to that of the next
 SEARCHES: Final = 2  # of long lists, a turn: 24 ms each at 1,000,000 ids
@@ -42,7 +42,7 @@ class Keeper:
         self._failed_keep = settings.failed_keep
         self._name = secrets.token_hex(8)
         self._cursor = 0
-        self._pass_begins_at = monotonic()
+        self._next_pass_at = monotonic()
         self._without_redis = Patience(limit_s=TICK_S)
 
     def run(self, stop: Event) -> None:
@@ -66,38 +66,38 @@ class Keeper:
             log.exception("keeper_failed")
 
     def _turn(self) -> None:
+        deadline = monotonic() + WORK_S
         for worker in self._run(moves.tick()):
-            self._take_back(worker)
+            self._take_back(worker, deadline)
         if self._holds_lock():
-            self._repeat("promote", moves.promote(PAGE))
+            self._repeat("promote", moves.promote(PAGE), deadline)
             self._reconcile()
-            self._repeat("forget", moves.forget(PAGE, self._failed_keep))
+            self._repeat("forget", moves.forget(PAGE, self._failed_keep), deadline)
 
-    def _take_back(self, worker: str) -> None:
-        """Take all leases of a dead worker, as many calls as it needs; what cannot be taken now is met again at the next tick."""
-        left = 0
-        for _ in range(PAGES):
-            before, left = left, self._run(moves.take_back(worker))
-            if left <= 0 or left == before:
-                break
+    def _take_back(self, worker: str, deadline: float) -> None:
+        """Take the leases of a dead worker, page by page; what cannot be taken now is met again at the next tick."""
+        left = before = -1
+        while (left := self._run(moves.take_back(worker))) > 0 and left != before and monotonic() < deadline:
+            before = left
         if left == 0:
             metrics.DEAD_WORKERS.inc()
             log.warning("worker_taken_back", worker=worker)
 
-    def _repeat(self, name: str, page: Call[int]) -> None:
-        for _ in range(PAGES):
+    def _repeat(self, name: str, page: Call[int], deadline: float) -> None:
+        moved = PAGE
+        while moved == PAGE:
             moved = self._run(page)
             metrics.KEEPER_MOVES.labels(name).inc(moved)
-            if moved < PAGE:
+            if monotonic() > deadline:
                 return
 
     def _reconcile(self) -> None:
         """Go on with the pass over the open set for RECONCILE_S."""
         begun = monotonic()
-        if self._cursor == 0 and begun < self._pass_begins_at:
+        if self._cursor == 0 and begun < self._next_pass_at:
             return
         if self._cursor == 0:
-            self._pass_begins_at = begun + RECONCILE_EVERY_S
+            self._next_pass_at = begun + RECONCILE_EVERY_S
         searches = SEARCHES
         while True:
             found = self._run(moves.reconcile(self._cursor, RECONCILE_PAGE, searches))

@@ -15,8 +15,8 @@ from millpond.moves import Committed
 from millpond.states import RQ_STATUS, State
 from millpond.store import Loss, LossKind
 
-SLICE: Final = 50  # hashes a round trip: at 2 MB each (arguments and result at their limits), 100 MB
-VIEW_BYTES: Final = 8_000_000  # a view is closed beyond this; larger ones save no time, and cost memory several times over
+SLICE: Final = 25  # hashes a round trip: at 2 MB each (arguments and result at their limits), 50 MB
+VIEW_BYTES: Final = 4_000_000  # a view is closed beyond this: as Python objects, hostile arguments take 30 times their bytes
 
 Hash = dict[bytes, bytes]
 
@@ -29,6 +29,10 @@ class Sight:
     job: Job | None = None
     attempts: Sequence[Attempt] = ()
     loss: Loss | None = None
+
+
+# What was seen of a job that events told of: a snapshot, why there is none, or None (`_sight`).
+Seen = tuple[Told, Sight | LossKind | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +50,29 @@ class View:
 
 def look(client: redis.Redis, told: Sequence[Told]) -> Iterator[View]:
     """Read the jobs that events told of, in views of bounded size. Raises redis's errors."""
-    sights: list[Sight] = []
+    seen: list[Seen] = []
     size = 0
     for at in range(0, len(told), SLICE):
-        piece = told[at : at + SLICE]
-        hashes, redis_ms = _read(client, piece)
-        size += sum(sum(map(len, hash.values())) for hash in hashes if hash)
-        sights += _sights(client, piece, hashes)
-        if size > VIEW_BYTES or at + SLICE >= len(told):
-            yield View(sights, redis_ms, monotonic())
-            sights, size = [], 0
+        hashes, redis_ms, taken_at = _read(client, told[at : at + SLICE])
+        for one, hash in zip(told[at : at + SLICE], hashes, strict=True):
+            seen.append((one, _sight(one, hash)))
+            size += sum(map(len, hash.values())) if hash else 0
+            if size > VIEW_BYTES or one is told[-1]:
+                yield View(_sights(client, seen), redis_ms, taken_at)
+                seen, size = [], 0
 
 
-def _read(client: redis.Redis, told: Sequence[Told]) -> tuple[list[Hash | None], int]:
-    """The hashes ({}: gone, None: not a hash), and Redis's time in ms."""
+def _read(client: redis.Redis, told: Sequence[Told]) -> tuple[list[Hash | None], int, float]:
+    """The hashes ({}: gone, None: not a hash), Redis's time in ms, and ours at that moment."""
     with client.pipeline(transaction=False) as pipeline:
         for one in told:
             pipeline.hgetall(keys.job(one.id))
         pipeline.time()
-        *replies, (seconds, microseconds) = pipeline.execute(raise_on_error=False)
-    return [_hash(reply) for reply in replies], seconds * 1000 + microseconds // 1000
+        *replies, time = pipeline.execute(raise_on_error=False)
+    hashes = [_hash(reply) for reply in replies]
+    if isinstance(time, Exception):
+        raise time
+    return hashes, time[0] * 1000 + time[1] // 1000, monotonic()
 
 
 def _hash(reply: Any) -> Hash | None:
@@ -76,8 +83,7 @@ def _hash(reply: Any) -> Hash | None:
     raise reply
 
 
-def _sights(client: redis.Redis, told: Sequence[Told], hashes: Sequence[Hash | None]) -> list[Sight]:
-    seen = [(one, _sight(one, hash)) for one, hash in zip(told, hashes, strict=True)]
+def _sights(client: redis.Redis, seen: Sequence[Seen]) -> list[Sight]:
     lost = [(one, kind) for one, kind in seen if isinstance(kind, str)]
     return [sight for _, sight in seen if isinstance(sight, Sight)] + _losses(client, lost)
 

@@ -22,7 +22,8 @@ def record(store: Store, sights: Sequence[Sight]) -> list[Sight]:
     A batch that the database refuses is halved until the refused row is alone; that one is recorded as `unrecordable_result`.
     """
     try:
-        _commit(store, sights)
+        with metrics.RECORD_SECONDS.time():
+            _commit(store, sights)
         return list(sights)
     except RowRefused as refusal:
         if len(sights) == 1:

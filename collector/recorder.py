@@ -31,9 +31,7 @@ PRUNE_EVERY_S: Final = 3600.0
 PRUNED_A_TURN: Final = 500  # bounded, so that recording goes on meanwhile
 
 # What scripts say that happened; a stream can hold anything, a metric's labels must not.
-KINDS: Final = frozenset(
-    {"accepted", "ended", "scheduled", "requeued", "returned", "resent", "gone", "corrupt"}
-)
+KINDS: Final = frozenset({"accepted", "ended", "scheduled", "requeued", "returned", "resent", "gone", "corrupt"})
 
 log = logs.get("collector.recorder")
 
@@ -70,11 +68,11 @@ class Recorder:
         """One batch; answers whether it was full. What fails stays in hand and is tried again; nothing more is read meanwhile."""
         try:
             self._hand = self._hand or self._stream.read()
-            self._collect(self._hand)
+            if self._hand:
+                self._collect(self._hand)
             full, self._hand = len(self._hand) >= self._batch, []
             self._prune()
-            if self._without_redis.regained():
-                log.info("redis_regained")
+            self._all_is_well()
             return full
         except StoreUnavailable as error:
             if self._without_database.lost():
@@ -89,22 +87,32 @@ class Recorder:
     def _collect(self, pointers: Sequence[Pointer]) -> None:
         told = fold(pointers)
         while told:
-            told = [late for view in look(self._client, told) for late in self._record(view)]
-        if pointers:
-            self._stream.ack(pointers)
-            _count(pointers)
+            late: list[Told] = []
+            for view in look(self._client, told):
+                recorded = record(self._store, view.sights)
+                failpoint.hit("collector.committed")
+                late += self._settle(recorded)
+                _measure(view, recorded)
+            told = late
+        self._stream.ack(pointers)
+        _count(pointers)
 
-    def _record(self, view: View) -> list[Told]:
-        """Commit one view and tell Redis; answers jobs that are to be looked at again."""
-        with metrics.RECORD_SECONDS.time():
-            recorded = record(self._store, view.sights)
+    def _settle(self, recorded: Sequence[Sight]) -> list[Told]:
+        """Tell Redis what is committed; answers the jobs that are to be looked at again.
+
+        Not in one write with the acknowledgement: only an answered `recorded` may let the events go.
+        """
+        closed = broker.run(self._client, moves.recorded([one.committed for one in recorded], self._grace_ms))
+        # Closed, though open when we read it: its hash went in between, and another collector has recorded that already. Our late
+        # snapshot may have come over its row, so the loss is recorded again.
+        late = [one.job for one, gone in zip(recorded, closed, strict=True) if gone and one.job and not one.job.final]
+        return [Told(job.id, job.version) for job in late]
+
+    def _all_is_well(self) -> None:
         if self._without_database.regained():
             log.info("database_regained")
-        failpoint.hit("collector.committed")
-        # Before the acknowledgement, not in one write with it: only an answered `recorded` may let the events go.
-        closed = broker.run(self._client, moves.recorded([one.committed for one in recorded], self._grace_ms))
-        _measure(view, recorded)
-        return [Told(one.committed.id, one.committed.version) for one, gone in zip(recorded, closed, strict=True) if gone and _open(one)]
+        if self._without_redis.regained():
+            log.info("redis_regained")
 
     def _prune(self) -> None:
         if self._retention_days and monotonic() >= self._prune_at:
@@ -115,12 +123,6 @@ class Recorder:
     def _leave(self) -> None:
         with contextlib.suppress(redis.exceptions.RedisError):
             self._stream.leave()
-
-
-def _open(sight: Sight) -> bool:
-    # Redis closed a job that was open when we read it: its hash went in between, and another collector has recorded that
-    # already. Our late snapshot may have come over its row, so its loss is recorded again.
-    return sight.job is not None and not sight.job.final
 
 
 def _count(pointers: Iterable[Pointer]) -> None:

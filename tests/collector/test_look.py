@@ -85,8 +85,8 @@ def test_views_hold_many_jobs_but_bounded_bytes(client: redis.Redis, pond: Pond,
     ids = pond.submit(looking.SLICE * 3 + 1)
     told = [Told(id, 1) for id in ids]
     assert [len(view.sights) for view in look(client, told)] == [len(ids)]
-    monkeypatch.setattr(looking, "VIEW_BYTES", 100)
-    assert [len(view.sights) for view in look(client, told)] == [looking.SLICE] * 3 + [1]
+    monkeypatch.setattr(looking, "VIEW_BYTES", 1)
+    assert [len(view.sights) for view in look(client, told)] == [1] * len(ids)
 
 
 def test_redis_time_is_told_with_the_view(client: redis.Redis, pond: Pond) -> None:

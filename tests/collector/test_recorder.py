@@ -10,6 +10,7 @@ import redis
 from collector.fold import Told
 from collector.look import look
 from collector.pulse import Pulse
+from collector.record import record
 from collector.recorder import Recorder
 from millpond import broker, keys, moves
 from millpond.job import Job
@@ -142,9 +143,7 @@ def test_a_result_with_nul_is_recorded_or_refused_but_blocks_nothing(recorder: R
     assert job(store, ids[7]).error_code in ("unrecordable_result", "task_error")
 
 
-def test_a_stale_look_at_a_deleted_job_is_looked_at_again(
-    recorder: Recorders, store: Store, client: redis.Redis, pond: Pond
-) -> None:
+def test_a_stale_look_at_a_deleted_job_is_looked_at_again(recorder: Recorders, store: Store, client: redis.Redis, pond: Pond) -> None:
     child = pond.hire()
     (id,) = pond.submit()
     child.end(child.work()[0], "failed")
@@ -158,7 +157,7 @@ def test_a_stale_look_at_a_deleted_job_is_looked_at_again(
     pond.run(moves.reconcile(0))
     with running(recorder(store)):
         until(lambda: settled(pond), message="the loss is recorded")
-    again = late._record(view)
+    again = late._settle(record(store, view.sights))
     assert [one.id for one in again] == [id], "the late commit came over the row: look again"
     assert job(store, id).status == "queued"
     pond.ask("XADD", keys.EVENTS, "*", "j", id, "v", again[0].version, "k", "requeued")
