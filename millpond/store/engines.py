@@ -13,8 +13,7 @@ LOCK_TIMEOUT_MS: Final = 5_000  # the longest that a batch waits for another wri
 SILENCE_MS: Final = 5_000  # a connection whose peer acknowledges nothing for this long is broken (TCP_USER_TIMEOUT)
 POOL_SIZE: Final = 4  # a process asks from a few threads at most
 
-WRITES: Final = "millpond_writes"
-EXCLUSIVE: Final = "millpond_exclusive"
+BEGIN: Final = "millpond_begin"  # the execution option that names SQLite's kind of transaction; DEFERRED, for reading, if not given
 
 
 def open_engine(url: str, timeout_s: float | None = STATEMENT_TIMEOUT_S) -> Engine:
@@ -71,9 +70,6 @@ def _sqlite(url: URL, impatient: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        # A write lock taken at once can be waited for; one asked for halfway cannot (SQLITE_BUSY_SNAPSHOT).
-        kind = "EXCLUSIVE" if options.get(EXCLUSIVE) else "IMMEDIATE" if options.get(WRITES) else "DEFERRED"
-        connection.exec_driver_sql(f"BEGIN {kind}")
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(BEGIN, 'DEFERRED')}")
 
     return engine

@@ -16,7 +16,7 @@ from millpond.errors import RowRefused
 from millpond.job import Job
 from millpond.store import history, loss, merge, rows
 from millpond.store.dialects import dialect
-from millpond.store.engines import STATEMENT_TIMEOUT_S, WRITES, open_engine
+from millpond.store.engines import BEGIN, STATEMENT_TIMEOUT_S, open_engine
 from millpond.store.faults import translated
 from millpond.store.history import JobFilter
 from millpond.store.loss import Loss
@@ -135,7 +135,9 @@ class Store:
             return self._transact(work, writes)
 
     def _transact(self, work: Callable[[Connection], T], writes: bool) -> T:
-        with self._engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
+        # A write lock that is taken at once can be waited for; one that is asked for halfway cannot (SQLITE_BUSY_SNAPSHOT).
+        kind = "IMMEDIATE" if writes else "DEFERRED"
+        with self._engine.connect().execution_options(**{BEGIN: kind}) as connection, connection.begin():
             return work(connection)
 
 

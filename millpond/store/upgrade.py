@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, text
 
 from millpond.errors import StoreUnavailable
-from millpond.store.engines import EXCLUSIVE, open_engine
+from millpond.store.engines import BEGIN, open_engine
 from millpond.store.faults import translated
 
 LOCK = 0x6D696C6C706F6E64  # "millpond": the advisory lock that PostgreSQL's migrators take
@@ -20,7 +20,7 @@ def upgrade(url: URL, patience_s: float) -> None:
     engine = open_engine(url.render_as_string(hide_password=False), timeout_s=None)
     try:
         _wait_for(engine, patience_s)
-        with translated(), engine.connect().execution_options(**{EXCLUSIVE: True}) as connection, connection.begin():
+        with translated(), engine.connect().execution_options(**{BEGIN: "EXCLUSIVE"}) as connection, connection.begin():
             _lock(connection)
             _migrate(connection)
     finally:
