@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.durability import judge
 from tests.api.hand import Hand
 from tests.api.replica import Replica
 from tests.servers import RedisServer
@@ -18,12 +19,8 @@ WEAK = {
     "eviction": ("none", ["--maxmemory-policy", "allkeys-lru"], "maxmemory-policy allkeys-lru"),
     "cluster": ("none", ["--cluster-enabled", "yes"], "cluster mode"),
 }
-STRONG = {
-    "always": ("always", []),
-    "more than asked": ("everysec", []),
-    "everysec": ("everysec", ["--appendfsync", "everysec"]),
-    "none": ("none", ["--appendonly", "no"]),
-}
+STRONG = {"everysec": ("everysec", ["--appendfsync", "everysec"]), "none": ("none", ["--appendonly", "no"])}
+TOLD = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no", "maxmemory-policy": "noeviction"}
 
 
 @pytest.mark.parametrize("name", WEAK)
@@ -35,6 +32,16 @@ def test_rule_10_a_weak_redis_is_refused_at_start_by_name(tmp_path: Path, shared
         (refusal,) = api.events("api_refused_to_start")
         assert named in " ".join(refusal["faults"])
         assert refusal["code"] == "durability_weak"
+
+
+@pytest.mark.parametrize("demanded", ["always", "everysec", "none"])
+def test_more_than_demanded_is_good(demanded: str) -> None:
+    assert judge(demanded, TOLD, cluster=False).faults == ()
+
+
+def test_a_redis_that_does_not_tell_is_trusted_only_with_none() -> None:
+    assert judge("none", {}, cluster=False).faults == ()
+    assert "MILLPOND_DURABILITY=none" in judge("everysec", {}, cluster=False).faults[0]
 
 
 @pytest.mark.parametrize("name", STRONG)

@@ -1,5 +1,6 @@
 """The read model on both databases: Redis while a job is open, the record after, never something older than was seen."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,25 +12,41 @@ from millpond.broker import run
 from millpond.store import Store, open_store
 from tests.api.hand import Hand
 from tests.api.replica import Replica
+from tests.servers import PostgresServer, RedisServer
 
 BODY = {"task": "add", "args": [1]}
 RANK = ["queued", "started", "finished"]
 
 
-@pytest.fixture
-def record(database_url: str) -> Iterator[Store]:
-    """A fresh record on each engine."""
-    store = open_store(database_url)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def record_url(request: pytest.FixtureRequest, server_folder: Path) -> str:
+    """One record on each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{server_folder}/lookup.db"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.fresh_database()
+
+
+@pytest.fixture(scope="module")
+def record(record_url: str) -> Iterator[Store]:
+    """The record itself."""
+    store = open_store(record_url)
     store.upgrade()
     yield store
     store.close()
 
 
-@pytest.fixture
-def both(hand: Hand, redis_url: str, database_url: str, record: Store, tmp_path: Path) -> Iterator[Replica]:
-    """A replica on that record."""
-    with Replica(tmp_path, redis_url, database_url) as replica:
+@pytest.fixture(scope="module")
+def replica(server_folder: Path, redis_server: RedisServer, record_url: str, record: Store) -> Iterator[Replica]:
+    """A replica on it."""
+    with Replica(server_folder, redis_server.url, record_url) as replica:
         yield replica
+
+
+@pytest.fixture
+def both(replica: Replica, hand: Hand) -> Replica:
+    """That replica, with an empty Redis and a catalogue."""
+    return replica
 
 
 def test_each_step_is_read_where_it_is_true(both: Replica, hand: Hand, record: Store) -> None:
@@ -106,27 +123,26 @@ def test_what_was_seen_is_never_followed_by_something_older(both: Replica, hand:
 
 
 def test_lists_are_the_record_with_the_live_state_over_it(both: Replica, hand: Hand, record: Store) -> None:
-    ids = [both.submit(BODY).json()["id"] for _ in range(3)]
+    ids = [both.submit({**BODY, "tags": {"for": "overlay"}}).json()["id"] for _ in range(3)]
     hand.collect(record)
     held = hand.begin(2)
     hand.finish(held[0], result=1)
-    assert {job["id"]: job["status"] for job in both.http.get("/v1/jobs").json()["jobs"]} == dict(
-        zip(ids, ["finished", "started", "queued"], strict=True)
-    )
+    listed = both.http.get("/v1/jobs?tag.for=overlay").json()["jobs"]
+    assert {job["id"]: job["status"] for job in listed} == dict(zip(ids, ["finished", "started", "queued"], strict=True))
     # By status the record decides, which does not know yet.
-    assert both.http.get("/v1/jobs?status=finished").json()["jobs"] == []
+    query = "/v1/jobs?tag.for=overlay&status=finished"
+    assert both.http.get(query).json()["jobs"] == []
     hand.collect(record, ids[0])
-    assert [job["result"] for job in both.http.get("/v1/jobs?status=finished").json()["jobs"]] == [1]
+    assert [job["result"] for job in both.http.get(query).json()["jobs"]] == [1]
 
 
-@pytest.mark.parametrize("status", ["", "queued"])
-def test_filters_mean_the_same_in_redis_and_in_the_record(both: Replica, hand: Hand, record: Store, status: str) -> None:
+def test_filters_mean_the_same_in_redis_and_in_the_record(both: Replica, hand: Hand, record: Store) -> None:
     made = [
         both.submit({"task": task, "args": args, "queue": queue, "tags": tags}).json()
         for task, args, queue, tags in [
-            ("add", [1], "default", {"who": "a"}),
-            ("add", [2], "other", {"who": "b", "what": "x"}),
-            ("sleep", [3], "other", {"who": "b"}),
+            ("add", [1], "default", {"for": "filters", "who": "a"}),
+            ("add", [2], "other", {"for": "filters", "who": "b", "what": "x"}),
+            ("sleep", [3], "other", {"for": "filters", "who": "b"}),
         ]
     ]
     hand.collect(record)
@@ -143,8 +159,8 @@ def test_filters_mean_the_same_in_redis_and_in_the_record(both: Replica, hand: H
         f"until={made[1]['created_at']}&q=add": {0},
         "since=2999-01-01T00:00:00%2B02:00": set(),
     }
-    for words, expected in query.items():
-        answer = both.http.get(f"/v1/jobs?status={status}&{words}")
+    for (words, expected), status in itertools.product(query.items(), ("", "queued")):
+        answer = both.http.get(f"/v1/jobs?tag.for=filters&status={status}&{words}")
         assert answer.status_code == 200, answer.text
         assert {numbers[job["id"]] for job in answer.json()["jobs"]} == expected, words
 

@@ -24,21 +24,28 @@ LATE_S = 2.5  # an answer is due within 1.2 s; this machine is shared
 BODY = {"task": "add", "args": [1]}
 
 
-@pytest.fixture
-def redis_own(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis that a test may stop or kill."""
-    with RedisServer(tmp_path / "redis") as server:
+@pytest.fixture(scope="module")
+def redis_own(server_folder: Path) -> Iterator[RedisServer]:
+    """A Redis that a test may stop or kill, and brings back."""
+    with RedisServer(server_folder / "outages") as server:
         yield server
 
 
-@pytest.fixture
-def own(redis_own: RedisServer, shared_database: str, tmp_path: Path) -> Iterator[Replica]:
-    """A replica on it, warm."""
-    Hand(redis_own.url).offer()
-    with Replica(tmp_path, redis_own.url, shared_database) as replica:
-        until(replica.is_ready, 5)
-        assert replica.submit(BODY).status_code == 202
+@pytest.fixture(scope="module")
+def own_replica(server_folder: Path, redis_own: RedisServer, shared_database: str) -> Iterator[Replica]:
+    """A replica on it."""
+    with Replica(server_folder, redis_own.url, shared_database) as replica:
         yield replica
+
+
+@pytest.fixture
+def own(redis_own: RedisServer, own_replica: Replica) -> Replica:
+    """That replica on an empty Redis with a catalogue, warm."""
+    redis_own.client().flushall()
+    Hand(redis_own.url).offer()
+    until(own_replica.is_ready, 5)
+    assert own_replica.submit(BODY).status_code == 202
+    return own_replica
 
 
 def timed(call: httpx2.Response) -> float:
@@ -95,6 +102,7 @@ def test_a_short_restart_of_redis_is_waited_for(redis_own: RedisServer, own: Rep
 
 
 def test_starts_without_redis_and_is_ready_once_it_comes(redis_own: RedisServer, shared_database: str, tmp_path: Path) -> None:
+    redis_own.client().flushall()
     redis_own.kill()
     with Replica(tmp_path, redis_own.url, shared_database) as api:
         assert api.http.get("/livez").status_code == 200
@@ -148,46 +156,39 @@ def test_forgotten_scripts_are_sent_again(redis_own: RedisServer, own: Replica) 
     assert own.job(id)["id"] == id
 
 
-def test_a_lost_reply_is_told_as_unknown_and_never_sent_again(
-    hand: Hand, redis_server: RedisServer, shared_database: str, tmp_path: Path
-) -> None:
-    with RedisProxy(redis_server.port) as proxy, Replica(tmp_path, proxy.url, shared_database) as api:
-        assert api.submit(BODY).status_code == 202
-        for mode in ("close", "silent"):
-            opened, sent = hand.client.scard(keys.OPEN), proxy.counts["submit"]
-            lost = proxy.swallow("submit", mode=mode)
-            answer = api.submit(BODY, idempotency_key=mode)
-            assert (answer.status_code, answer.json()["code"], lost.dropped) == (503, "outcome_unknown", 1)
-            assert timed(answer) < LATE_S
-            assert (hand.client.scard(keys.OPEN), proxy.counts["submit"]) == (opened + 1, sent + 1)
-            again = api.submit(BODY, idempotency_key=mode)
-            assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
-            assert hand.client.scard(keys.OPEN) == opened + 1
+def test_a_lost_reply_is_told_as_unknown_and_never_sent_again(proxied: Replica, proxy: RedisProxy, hand: Hand) -> None:
+    for mode in ("close", "silent"):
+        opened, sent = hand.client.scard(keys.OPEN), proxy.counts["submit"]
+        lost = proxy.swallow("submit", mode=mode)
+        answer = proxied.submit(BODY, idempotency_key=mode)
+        assert (answer.status_code, answer.json()["code"], lost.dropped) == (503, "outcome_unknown", 1)
+        assert timed(answer) < LATE_S
+        assert (hand.client.scard(keys.OPEN), proxy.counts["submit"]) == (opened + 1, sent + 1)
+        again = proxied.submit(BODY, idempotency_key=mode)
+        assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
+        assert hand.client.scard(keys.OPEN) == opened + 1
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
-def test_moves_of_unknown_fate_are_not_sent_again(
-    hand: Hand, redis_server: RedisServer, shared_database: str, tmp_path: Path, verb: str
-) -> None:
-    with RedisProxy(redis_server.port) as proxy, Replica(tmp_path, proxy.url, shared_database) as api:
-        first, id = (api.submit(BODY).json()["id"] for _ in range(2))
-        if verb == "retry":
-            hand.fail(*hand.begin(2))
-        assert api.http.post(f"/v1/jobs/{first}/{verb}").status_code == 200  # Redis knows the script now
-        sent = proxy.counts[verb]
-        proxy.swallow(verb, mode="silent")
-        answer = api.http.post(f"/v1/jobs/{id}/{verb}")
-        assert (answer.status_code, answer.json()["code"], proxy.counts[verb]) == (503, "outcome_unknown", sent + 1)
-        assert api.job(id)["status"] == ("canceled" if verb == "cancel" else "queued")
+def test_moves_of_unknown_fate_are_not_sent_again(proxied: Replica, proxy: RedisProxy, hand: Hand, verb: str) -> None:
+    first, id = (proxied.submit(BODY).json()["id"] for _ in range(2))
+    if verb == "retry":
+        hand.fail(*hand.begin(2))
+    assert proxied.http.post(f"/v1/jobs/{first}/{verb}").status_code == 200  # Redis knows the script now
+    sent = proxy.counts[verb]
+    proxy.swallow(verb, mode="silent")
+    answer = proxied.http.post(f"/v1/jobs/{id}/{verb}")
+    assert (answer.status_code, answer.json()["code"], proxy.counts[verb]) == (503, "outcome_unknown", sent + 1)
+    assert proxied.job(id)["status"] == ("canceled" if verb == "cancel" else "queued")
 
 
-def test_a_lost_read_is_only_not_answered(hand: Hand, redis_server: RedisServer, shared_database: str, tmp_path: Path) -> None:
-    with RedisProxy(redis_server.port) as proxy, Replica(tmp_path, proxy.url, shared_database) as api:
-        id = api.submit(BODY).json()["id"]
-        proxy.swallow("listen", mode="silent")
-        answer = api.http.get(f"/v1/jobs/{id}")
-        assert (answer.status_code, answer.json()["code"]) == (503, "redis_unavailable")
-        assert api.job(id)["id"] == id
+def test_a_lost_read_is_only_not_answered(proxied: Replica, proxy: RedisProxy) -> None:
+    id = proxied.submit(BODY).json()["id"]
+    assert proxied.job(id)["id"] == id
+    proxy.swallow("listen", mode="silent")
+    answer = proxied.http.get(f"/v1/jobs/{id}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "redis_unavailable")
+    assert proxied.job(id)["id"] == id
 
 
 def test_a_full_redis_refuses_what_is_new_and_lets_go_what_is_there(redis_own: RedisServer, own: Replica) -> None:

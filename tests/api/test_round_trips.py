@@ -1,39 +1,19 @@
 """Counted at a proxy before Redis: what a submission costs (DESIGN, must-show 12)."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
-import pytest
 
 from millpond import keys
 from tests.api.hand import Hand
 from tests.api.replica import Replica
 from tests.proxy import RedisProxy
-from tests.servers import RedisServer
-from tests.until import until
 
 
-@pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[RedisProxy]:
-    with RedisProxy(redis_server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def counted(proxy: RedisProxy, hand: Hand, shared_database: str, tmp_path: Path) -> Iterator[Replica]:
-    """A replica whose way to Redis is counted, warm."""
-    with Replica(tmp_path, proxy.url, shared_database) as replica:
-        until(replica.is_ready, 5)
-        assert replica.submit({"task": "add", "args": [0]}).status_code == 202
-        yield replica
-
-
-def test_one_submission_alone_is_one_round_trip(proxy: RedisProxy, counted: Replica) -> None:
+def test_one_submission_alone_is_one_round_trip(proxy: RedisProxy, proxied: Replica) -> None:
     before, connections = proxy.turns["submit"], proxy.accepted
     for number in range(20):
-        assert counted.submit({"task": "add", "args": [number]}).status_code == 202
+        assert proxied.submit({"task": "add", "args": [number]}).status_code == 202
     assert proxy.turns["submit"] - before == proxy.counts["submit"] - before == 20
     assert proxy.accepted == connections
 
@@ -50,10 +30,10 @@ async def _submit_together(url: str, clients: int, each: int) -> None:
         await asyncio.gather(*(one(http, number) for number in range(clients)))
 
 
-def test_64_clients_at_once_share_their_round_trips(proxy: RedisProxy, counted: Replica, hand: Hand) -> None:
+def test_64_clients_at_once_share_their_round_trips(proxy: RedisProxy, proxied: Replica, hand: Hand) -> None:
     before, connections = proxy.turns["submit"], proxy.accepted
-    asyncio.run(_submit_together(counted.url, 64, 20))
-    jobs = hand.client.scard(keys.OPEN) - 1
+    asyncio.run(_submit_together(proxied.url, 64, 20))
+    jobs = hand.client.llen(keys.queue("default"))
     turns = proxy.turns["submit"] - before
     print(f"{turns} round trips for {jobs} jobs of 64 clients: {turns / jobs:.3f} a job")
     assert jobs == 64 * 20
@@ -61,10 +41,10 @@ def test_64_clients_at_once_share_their_round_trips(proxy: RedisProxy, counted: 
     assert proxy.accepted == connections
 
 
-def test_reading_a_job_is_one_round_trip(proxy: RedisProxy, counted: Replica) -> None:
-    id = counted.submit({"task": "add", "args": [1]}).json()["id"]
-    counted.job(id)
+def test_reading_a_job_is_one_round_trip(proxy: RedisProxy, proxied: Replica) -> None:
+    id = proxied.submit({"task": "add", "args": [1]}).json()["id"]
+    proxied.job(id)
     before = proxy.turns["listen"]
     for _ in range(10):
-        counted.job(id)
+        proxied.job(id)
     assert proxy.turns["listen"] - before == 10

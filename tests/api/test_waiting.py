@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,7 +13,6 @@ from millpond.broker import run
 from tests.api.hand import Hand
 from tests.api.replica import Replica
 from tests.proxy import RedisProxy
-from tests.servers import RedisServer
 from tests.until import until
 
 Call = Callable[[], httpx2.Response]
@@ -102,23 +100,20 @@ def waiting(api: Replica) -> float:
 
 
 @pytest.mark.parametrize("lost", ["publish", "connection"])
-def test_a_lost_message_delays_a_waiter_by_a_second_at_most(
-    redis_server: RedisServer, hand: Hand, shared_database: str, tmp_path: Path, lost: str
-) -> None:
-    with RedisProxy(redis_server.port) as proxy, Replica(tmp_path, proxy.url, shared_database) as api:
-        id = api.submit({"task": "add", "args": [1]}).json()["id"]
-        call = Later(lambda: api.http.get(f"/v1/jobs/{id}?wait=9"))
-        until(lambda: waited_for(hand, id), 5)
-        (held,) = hand.begin()
-        if lost == "publish":
-            hand.client.hdel(keys.job(id), "waiters")  # so that nobody is told
-        else:
-            proxy.cut()
-        ended = time.monotonic()
-        hand.finish(held, result=2)
-        answer, came = call.result()
-        assert answer.json()["result"] == 2
-        assert came - ended < 2.5
+def test_a_lost_message_delays_a_waiter_by_a_second_at_most(proxied: Replica, proxy: RedisProxy, hand: Hand, lost: str) -> None:
+    id = proxied.submit({"task": "add", "args": [1]}).json()["id"]
+    call = Later(lambda: proxied.http.get(f"/v1/jobs/{id}?wait=9"))
+    until(lambda: waited_for(hand, id), 5)
+    (held,) = hand.begin()
+    if lost == "publish":
+        hand.client.hdel(keys.job(id), "waiters")  # so that nobody is told
+    else:
+        proxy.cut()
+    ended = time.monotonic()
+    hand.finish(held, result=2)
+    answer, came = call.result()
+    assert answer.json()["result"] == 2
+    assert came - ended < 2.5
 
 
 def test_a_job_that_goes_while_somebody_waits_is_404(api: Replica, hand: Hand) -> None:
