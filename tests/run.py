@@ -24,6 +24,7 @@ SUITES = {
     "worker": ["tests/worker"],
     "api": ["tests/api"],
     "rules": ["tests/rules"],
+    "rq": ["tests/rq"],
     "examples": ["tests/examples"],
     "loadtest": ["tests/loadtest"],
     "up": ["tests/up"],
