@@ -52,7 +52,7 @@ def timed(call: httpx2.Response) -> float:
     return call.elapsed.total_seconds()
 
 
-def test_a_stopped_redis_holds_nobody_up(redis_own: RedisServer, own: Replica) -> None:
+def test_rule_9_a_stopped_redis_holds_nobody_up(redis_own: RedisServer, own: Replica) -> None:
     open_before = redis_own.client().scard(keys.OPEN)
     id = own.submit(BODY, idempotency_key="before").json()["id"]
     redis_own.pause()
@@ -78,7 +78,7 @@ def test_a_stopped_redis_holds_nobody_up(redis_own: RedisServer, own: Replica) -
     assert redis_own.client().scard(keys.OPEN) == open_before + 17
 
 
-def test_a_killed_redis_is_told_as_not_done_and_comes_back(redis_own: RedisServer, own: Replica) -> None:
+def test_rule_9_a_killed_redis_is_told_as_not_done_and_comes_back(redis_own: RedisServer, own: Replica) -> None:
     id = own.submit(BODY, idempotency_key="k").json()["id"]
     redis_own.kill()
     answer = own.submit(BODY)
@@ -116,7 +116,7 @@ def test_starts_without_redis_and_is_ready_once_it_comes(redis_own: RedisServer,
         until(lambda: api.submit(BODY).status_code == 202, 3)
 
 
-def test_a_busy_redis_has_not_done_it_and_is_asked_again(redis_own: RedisServer, own: Replica) -> None:
+def test_rule_9_a_busy_redis_has_not_done_it_and_is_asked_again(redis_own: RedisServer, own: Replica) -> None:
     client = redis_own.client()
     client.config_set("busy-reply-threshold", 50)
     opened = client.scard(keys.OPEN)
@@ -156,7 +156,7 @@ def test_forgotten_scripts_are_sent_again(redis_own: RedisServer, own: Replica) 
     assert own.job(id)["id"] == id
 
 
-def test_a_lost_reply_is_told_as_unknown_and_never_sent_again(proxied: Replica, proxy: RedisProxy, hand: Hand) -> None:
+def test_rule_9_a_lost_reply_is_told_as_unknown_and_never_sent_again(proxied: Replica, proxy: RedisProxy, hand: Hand) -> None:
     for mode in ("close", "silent"):
         opened, sent = hand.client.scard(keys.OPEN), proxy.counts["submit"]
         lost = proxy.swallow("submit", mode=mode)
@@ -170,7 +170,7 @@ def test_a_lost_reply_is_told_as_unknown_and_never_sent_again(proxied: Replica, 
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
-def test_moves_of_unknown_fate_are_not_sent_again(proxied: Replica, proxy: RedisProxy, hand: Hand, verb: str) -> None:
+def test_rule_9_moves_of_unknown_fate_are_not_sent_again(proxied: Replica, proxy: RedisProxy, hand: Hand, verb: str) -> None:
     first, id = (proxied.submit(BODY).json()["id"] for _ in range(2))
     if verb == "retry":
         hand.fail(*hand.begin(2))

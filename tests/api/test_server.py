@@ -3,13 +3,15 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from http.client import BadStatusLine, HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from millpond import keys
 from tests.api.hand import Hand
-from tests.api.replica import Replica, receive
+from tests.api.replica import Replica
 from tests.until import until
 
 HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -23,17 +25,19 @@ def strict(server_folder: Path, shared_replica: Replica, shared_database: str) -
         yield replica
 
 
-def exchange(api: Replica, *pieces: bytes) -> tuple[bytes, dict[str, object]]:
-    """Send, then read until the server closes or is silent: the status line, and the body as JSON if it is."""
-    with api.connect(2) as connection:
-        try:
+def exchange(api: Replica, *pieces: bytes) -> tuple[int, dict[str, object]]:
+    """Send, then read the answer: its status (0: closed without one), and its body as JSON if it is."""
+    with api.connect(5) as connection:
+        with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
                 connection.sendall(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        answer = receive(connection)
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return head.partition(b"\r\n")[0], json.loads(body) if body.startswith(b"{") else {}
+        with HTTPResponse(connection) as answer:
+            try:
+                answer.begin()
+            except (BadStatusLine, ConnectionResetError):
+                return 0, {}
+            body = answer.read()
+            return answer.status, json.loads(body) if body.startswith(b"{") else {}
 
 
 def chunk(data: bytes) -> bytes:
@@ -54,7 +58,7 @@ def chunk(data: bytes) -> bytes:
 )
 def test_a_body_over_the_limit_is_413(strict: Replica, hand: Hand, pieces: list[bytes]) -> None:
     status, problem = exchange(strict, *pieces)
-    assert (status, problem.get("code")) == (b"HTTP/1.1 413 Request Entity Too Large", "too_large")
+    assert (status, problem.get("code")) == (413, "too_large")
     assert problem["limit"] == 10_000
     assert not hand.client.exists(keys.OPEN)
 
@@ -63,9 +67,9 @@ def test_a_body_at_the_limit_is_read(strict: Replica, hand: Hand) -> None:
     body = json.dumps({"task": "echo", "args": [""]}).encode()
     body = body.replace(b'""', b'"' + b"x" * (10_000 - len(body)) + b'"')
     status, _ = exchange(strict, HEAD + b"Content-Length: 10000\r\n\r\n" + body)
-    assert status == b"HTTP/1.1 202 Accepted"
+    assert status == 202
     status, _ = exchange(strict, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", chunk(body[:5000]), chunk(body[5000:]), b"0\r\n\r\n")
-    assert status == b"HTTP/1.1 202 Accepted"
+    assert status == 202
 
 
 def test_a_connection_goes_on_after_an_error(strict: Replica, hand: Hand) -> None:
@@ -132,7 +136,7 @@ def _is_served(strict: Replica, connection: socket.socket) -> bool:
 )
 def test_what_is_not_http_is_400_or_cut_and_nothing_else(strict: Replica, hand: Hand, sent: bytes) -> None:
     status, _ = exchange(strict, sent)
-    assert status in (b"HTTP/1.1 400 Bad Request", b"")
+    assert status in (400, 0)
     assert strict.http.get("/livez").status_code == 200
     assert not hand.client.exists(keys.OPEN)
     assert not [line for line in strict.lines() if line["level"] in ("error", "critical")]

@@ -42,7 +42,7 @@ def waited_for(hand: Hand, id: str) -> bool:
     return bool(hand.client.hexists(keys.job(id), "waiters"))
 
 
-def test_wait_answers_as_the_job_ends(api: Replica, hand: Hand) -> None:
+def test_rule_14_wait_answers_as_the_job_ends(api: Replica, hand: Hand) -> None:
     id = api.submit({"task": "add", "args": [1]}).json()["id"]
     call = Later(lambda: api.http.get(f"/v1/jobs/{id}?wait=9"))
     until(lambda: waited_for(hand, id), 5)
@@ -100,7 +100,7 @@ def waiting(api: Replica) -> float:
 
 
 @pytest.mark.parametrize("lost", ["publish", "connection"])
-def test_a_lost_message_delays_a_waiter_by_a_second_at_most(proxied: Replica, proxy: RedisProxy, hand: Hand, lost: str) -> None:
+def test_rule_14_a_lost_message_delays_a_waiter_by_a_second_at_most(proxied: Replica, proxy: RedisProxy, hand: Hand, lost: str) -> None:
     id = proxied.submit({"task": "add", "args": [1]}).json()["id"]
     call = Later(lambda: proxied.http.get(f"/v1/jobs/{id}?wait=9"))
     until(lambda: waited_for(hand, id), 5)
