@@ -82,10 +82,10 @@ class Load:
         with self._lock:
             return list(self._sent)
 
-    def unanswered(self, age_s: float) -> int:
-        """How many requests have been waiting for an answer that long."""
+    def unanswered(self, before: float) -> int:
+        """How many requests that were begun before that moment (monotonic) have no answer yet."""
         with self._lock:
-            return sum(since < time.monotonic() - age_s for since in self._asking.values())
+            return sum(since < before for since in self._asking.values())
 
     def _client(self, number: int) -> None:
         with ExitStack() as stack:
