@@ -15,8 +15,11 @@ from millpond.store import open_store
 log = logs.get("collector")
 
 
-def main() -> int:
+def main(words: list[str]) -> int:
     """Run until a signal; answers the exit status."""
+    if words:
+        print("usage: python -m collector (settings: MILLPOND_* variables, docs/settings.md)", file=sys.stderr)
+        return 2
     settings = load(CollectorSettings)
     logs.configure("collector", settings.log_level)
     failpoint.configure(settings.failpoint)
@@ -59,4 +62,4 @@ def stopped_by_signals() -> Event:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -52,6 +52,12 @@ def test_the_health_file_tells_of_both_loops(record_url: str, redis_url: str, tm
         until(lambda: health.fault(str(file), max_age_s=1.0) == "", message="it is well again")
 
 
+def test_it_takes_no_words() -> None:
+    done = subprocess.run([sys.executable, "-m", "collector", "--help"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "MILLPOND_" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("DATABASE_URL", "mysql://host/name"), ("DATABASE_URL", "sqlite:///:memory:"), ("BATCH", "0"), ("RETENTION", "1")]
 )
