@@ -11,11 +11,13 @@ from worker.waker import Waker
 from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
+_SHORT_S: Final = 0.05  # of jobs this short a whole set is claimed ahead: together they wait no longer than that
 _TURN_ABOUT: Final = 10  # each claim of so many begins with another queue than the first, so that none starves
 
 
 class Claims:
-    """`idle`: the last claim got nothing, so that the child is listed in mp:idle and a token wakes it."""
+    """`idle`: the last claim got nothing, so that the child is listed in mp:idle and a token wakes it. `prefetch`: jobs to claim
+    ahead; -1: a quarter of the slots, or as many as slots while jobs are short (then one write begins a set and ends another)."""
 
     def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
         self._desk = desk
@@ -55,8 +57,15 @@ class Claims:
         return queues[first:] + queues[:first]
 
     def _room(self) -> int:
-        more = 0 if self.others_idle else self._prefetch
-        return self._desk.pool.free + more - len(self._desk.ledger.of(Phase.WAITING, Phase.ASKING))
+        return self._desk.pool.free + self._ahead() - len(self._desk.ledger.of(Phase.WAITING, Phase.ASKING))
+
+    def _ahead(self) -> int:
+        pool = self._desk.pool
+        if self.others_idle or self._desk.me.alone:
+            return 0
+        if self._prefetch >= 0:
+            return self._prefetch
+        return pool.size if pool.typical_s < _SHORT_S else max(1, pool.size // 4)
 
     def _answered(self, claim: moves.Claim) -> None:
         now = time.monotonic()

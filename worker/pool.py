@@ -10,24 +10,28 @@ from worker.stop import Stop, interrupt_for
 
 
 class Pool:
-    """`size` slots. All methods are called by the child's loop; ends arrive in the inbox. `runs`: what is in the slots."""
+    """`size` slots. All methods are called by the child's loop; ends arrive in the inbox.
+
+    `runs`: what is in the slots. `typical_s`: how long a function takes of late, in its thread's queue and out.
+    """
 
     def __init__(self, size: int, max_result_bytes: int, inbox: Inbox) -> None:
-        self._size = size
+        self.size = size
         self._threads = ThreadPool(size, max_result_bytes, inbox)
         self._coroutines = Coroutines(max_result_bytes, inbox)
         self._left = 0
+        self.typical_s = 1.0
         self.runs: set[Run] = set()
 
     @property
     def free(self) -> int:
         """Slots in which nothing runs."""
-        return self._size - len(self.runs)
+        return self.size - len(self.runs)
 
     @property
     def worn(self) -> bool:
         """Whether so many functions were left running that the process should be replaced."""
-        return self._left * 2 >= self._size
+        return self._left * 2 >= self.size
 
     @property
     def busy_until(self) -> float:
@@ -63,3 +67,4 @@ class Pool:
     def end(self, run: Run) -> None:
         """Its function ended: its slot is free."""
         self.runs.discard(run)
+        self.typical_s += 0.1 * (time.monotonic() - run.began_at - self.typical_s)

@@ -41,7 +41,6 @@ class ChildProcess:
             self._process = _start(self._orders(settings, worker, theirs.fileno()))
 
     def _orders(self, settings: WorkerSettings, worker: str, pipe: int) -> Orders:
-        ahead = settings.prefetch if settings.prefetch >= 0 else max(1, settings.concurrency // 4)
         return Orders(
             worker=worker,
             generation=self.generation,
@@ -53,7 +52,7 @@ class ChildProcess:
             queues=settings.queues,
             tasks=settings.tasks,
             slots=1 if self.alone else settings.concurrency,
-            prefetch=0 if self.alone else ahead,
+            prefetch=settings.prefetch,
             max_result_bytes=settings.max_result_bytes,
             log_level=settings.log_level,
             failpoint=settings.failpoint,

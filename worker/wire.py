@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import redis
+from hiredis import pack_command
 
 from millpond import broker
 from millpond.moves import Call
@@ -61,10 +62,10 @@ class Wire:
         """Put requests on the socket, in one write. Their answers are read with the next `read`. Raises Lost."""
         if not requests:
             return
-        commands = [("EVALSHA", one.call.script.sha, 0, *one.call.args) for one in requests]
+        packed = b"".join(pack_command(("EVALSHA", one.call.script.sha, 0, *one.call.args)) for one in requests)  # type: ignore[arg-type]
         self._awaited.extend(requests)
         try:
-            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            self._connection.send_packed_command([packed], check_health=False)
         except (redis.RedisError, OSError) as error:
             raise self._lose(error) from error
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from millpond.scripts import Script
@@ -26,4 +27,9 @@ def text(raw: Any) -> str:
 
 def pairs(flat: Sequence[bytes]) -> dict[str, bytes]:
     """A flat ``[field, value, ...]`` reply as a dict."""
-    return {text(flat[i]): flat[i + 1] for i in range(0, len(flat), 2)}
+    return {_name(flat[i]): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+@lru_cache(4096)
+def _name(raw: bytes) -> str:
+    return raw.decode()  # the same few names in every job

@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import redis
 
@@ -27,6 +27,12 @@ class Worker(Process):
         env = {"REDIS_URL": redis_url, "TASKS": "chores", **{name.upper(): value for name, value in settings.items()}}
         named = {f"MILLPOND_{name}": str(value) for name, value in env.items()}
         super().__init__([sys.executable, "-m", "worker"], log, {**named, "PYTHONPATH": f"{TASKS}:{log.parent}"})
+
+    def with_hang_after(self, seconds: float) -> Self:
+        """As it is, but a child's loop that did not turn for `seconds` hangs."""
+        text = f"import worker.crew; worker.crew.HUNG_S = {seconds}; from worker.parent import main; main()"
+        self.command = [sys.executable, "-c", text]
+        return self
 
     def ready(self) -> bool:
         return bool({"child_ready", "child_ended"} & set(self.events()))

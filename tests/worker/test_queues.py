@@ -18,7 +18,7 @@ def test_queues_are_served_in_their_order_and_none_starves(mill: Mill) -> None:
 
 def test_a_busy_worker_leaves_to_an_idle_one_what_it_has_claimed_ahead(mill: Mill) -> None:
     with mill.worker(concurrency=2, prefetch=4) as busy:
-        mill.submit_many("nap", [(mill.file, 6.0)] * 2)
+        mill.submit_many("nap", [(mill.file, 60.0)] * 2)
         mill.begun(2)
         ahead = mill.submit_many("nap", [(mill.file, 0.0)] * 4)
         until(lambda: [len(held) for held in mill.held().values()] == [6], 5, "they are claimed ahead")
