@@ -8,7 +8,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from api.problems import Refused, ours, problem
 from millpond import codec
-from millpond.errors import BadInput, MillpondError, NotFound
+from millpond.errors import BadInput, MillpondError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from api.app import Api
@@ -105,6 +105,8 @@ class Handler(RequestHandler):
         expected = isinstance(error, HTTPError) or (isinstance(error, MillpondError) and error.status != 500)
         if not expected:
             self.application.log.error("request_failed", route=self.route, request_id=self.request_id, exc_info=(kind, error, trace))
+        elif isinstance(error, Unavailable):
+            self.application.log.debug("request_refused", code=error.code, detail=error.detail, request_id=self.request_id)
 
     @classmethod
     def allowed(cls) -> list[str]:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import redis.asyncio
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
+from api.outage import Outage
 from millpond import broker
 from millpond.errors import NotDone
 
@@ -22,6 +23,7 @@ class Plain:
     def __init__(self, redis_url: str) -> None:
         self._client: redis.asyncio.Redis = broker.connect_async(redis_url)
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._outage = Outage("redis")
 
     async def read(self, ask: Callable[[Pipe], object], transaction: bool = False) -> list[Any]:
         """The replies to what `ask` puts into a pipeline; a refused command's reply is its exception."""
@@ -30,11 +32,16 @@ class Plain:
                 ask(pipe)
                 replies: list[Any] = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError, TimeoutError) as error:
-            raise NotDone(f"Redis does not answer: {error or 'timed out'}.") from error
+            raise self._away(f"Redis does not answer: {error or 'timed out'}.") from error
         for reply in replies:
-            if isinstance(reply, Exception) and broker.refused(reply):
-                raise NotDone(f"Redis refused: {reply}.")
+            if isinstance(reply, Exception) and broker.refused(reply) and not isinstance(reply, NoPermissionError):
+                raise self._away(f"Redis refused: {reply}.")
+        self._outage.seen()
         return replies
+
+    def _away(self, fault: str) -> NotDone:
+        self._outage.seen(fault)
+        return NotDone(fault)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from millpond import codec
-from millpond.errors import BadInput, MillpondError
+from millpond.errors import BadInput, MillpondError, NotDone, OutcomeUnknown, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 OURS = "The fault is ours; the log tells it under this request id."
@@ -18,6 +18,14 @@ class Refused(MillpondError):
     def __init__(self, status: int, code: str, detail: str = "", **data: Any) -> None:
         super().__init__(detail, code=code, **data)
         self.status = status
+
+
+# What a client needs to know of an outage; addresses and drivers' words are for the log.
+_SAID = {
+    NotDone.code: "Redis does not take this now. Nothing was done.",
+    OutcomeUnknown.code: "Redis did not answer in time: this was done, or it was not. Repeat a submission with its Idempotency-Key.",
+    StoreUnavailable.code: "The database does not answer now.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,8 @@ def problem(error: MillpondError, request_id: str = "") -> Problem:
     headers = {"Content-Type": MEDIA_TYPE}
     if error.status in (429, 503):
         headers["Retry-After"] = str(random.randint(1, 2))
-    document = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": error.detail or phrase}
+    detail = _SAID.get(error.code) or error.detail or phrase
+    document = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": detail}
     if isinstance(error, BadInput) and error.faults:
         document["errors"] = error.faults
     document.update(error.data)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from api.outage import Outage
 from millpond.errors import StoreUnavailable
 from millpond.job import Job
 from millpond.store import JobFilter, Store, open_store
@@ -21,6 +22,7 @@ class Records:
     def __init__(self, url: str) -> None:
         self._store: Store = open_store(url, timeout_s=DEADLINE_S)  # what nobody waits for any more must not hold a thread
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="records")
+        self._outage = Outage("database")
 
     async def get(self, id: str) -> Job | None:
         """One job's row, or None."""
@@ -34,9 +36,15 @@ class Records:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await loop.run_in_executor(self._threads, question)
+                answer = await loop.run_in_executor(self._threads, question)
         except TimeoutError:
-            raise StoreUnavailable("The database did not answer in time.") from None
+            self._outage.seen("it did not answer in time")
+            raise StoreUnavailable from None
+        except StoreUnavailable as error:
+            self._outage.seen(error.detail)
+            raise
+        self._outage.seen()
+        return answer
 
     def close(self) -> None:
         """Let go of the database; a question that hangs is left to its thread."""

@@ -90,6 +90,7 @@ def test_rule_9_a_killed_redis_is_told_as_not_done_and_comes_back(redis_own: Red
     until(own.is_ready, 5)
     assert own.job(id)["status"] == "queued"
     assert own.submit(BODY, idempotency_key="k").json()["id"] == id
+    assert len(own.events("redis_lost")) == len(own.events("redis_back")) > 0
 
 
 def test_a_short_restart_of_redis_is_waited_for(redis_own: RedisServer, own: Replica) -> None:
@@ -234,9 +235,11 @@ def test_without_the_database_open_jobs_are_read(hand: Hand, redis_url: str, tmp
                 assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), path
                 assert timed(answer) < 2 + LATE_S
             assert api.is_ready()
+            assert str(postgres.port) not in answer.text
             postgres.start()
             until(lambda: api.http.get("/v1/jobs").status_code == 200, 10)
             assert api.job(recorded)["result"] == 1
+            assert (len(api.events("database_lost")), len(api.events("database_back"))) == (1, 1)
 
 
 def test_a_stopped_database_holds_nobody_up(hand: Hand, redis_url: str, tmp_path: Path, server_folder: Path) -> None:
