@@ -44,7 +44,15 @@ class Classic:
             return Answer(0, error=repr(error))
         finally:
             connection.close()
-        return Answer(response.status, error="" if said == b"%d add" % n else said[:200].decode(errors="replace"))
+        return Answer(response.status, error="" if said == b"%d add" % n else _code(said))
+
+
+def _code(said: bytes) -> str:
+    """The code of a problem document, or the beginning of what else was said."""
+    try:
+        return str(orjson.loads(said)["code"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return said[:100].decode(errors="replace")
 
 
 class V1:
@@ -59,7 +67,7 @@ class V1:
         try:
             job = self._client.submit(self._plan.task, *self._plan.args, idempotency_key=key, tags=tags)
         except ApiError as error:
-            return Answer(error.status, error=f"{error.code}: {error}")
+            return Answer(error.status, error=error.code)
         return Answer(202, job.id)
 
 

@@ -123,7 +123,7 @@ def test_a_refused_request_is_no_success(intake: Intake) -> None:
     code, lines = burst(intake.url, "--requests", "30", "--processes", "1")
     assert code == 1
     assert lines[0].startswith("66.66")
-    assert lines[2] == "failed: 10 x 422 unknown_task: No."
+    assert lines[2] == "failed: 10 x 422 unknown_task"
     assert lines[3] == "accepted 20 recorded 20 lost 0 duplicate 0"
 
 

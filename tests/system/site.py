@@ -111,7 +111,7 @@ class Site:
         assert not dead, "\n".join(f"{service}\n{service.output()[-2000:]}" for service in dead)
         with self.client() as client:
             until(lambda: len(list(client.workers())) == workers, 30, "the workers are registered")
-            until(lambda: not workers or list(client.tasks()), 10, "the catalogue is known")
+            until(lambda: not workers or list(client.tasks()), 30, "the catalogue is known")
         return self
 
     def add_api(self, **settings: object) -> Api:
