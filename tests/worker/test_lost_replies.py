@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 import pytest
+from rq.command import send_stop_job_command
 
 from tests.proxy import RedisProxy
 from tests.servers import RedisServer
@@ -112,6 +113,12 @@ def test_redis_stops_for_6_s_under_work(mill: Mill, tmp_path_factory: pytest.Tem
             redis.resume()
             all_once(own, ids, 30)
             assert worker.children == child
+            endless = own.submit("spin", own.file, 60.0)
+            own.wait(endless, "started")
+            # Commands are heard again: a subscription does not stay deaf after a stall.
+            until(lambda: own.client.pubsub_numsub(f"rq:pubsub:{worker.name}")[0][1] == 1, 5, "it listens")
+            send_stop_job_command(own.client, endless)
+            own.wait(endless, "stopped")
         own.close()
 
 
