@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,12 @@ def test_the_generated_docs_are_up_to_date() -> None:
 
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_what_setup_compiles_exists() -> None:
+    named = re.search(r"^SERVICES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert named
+    assert all(find_spec(module) for module in named[1].split(", "))
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/tasks.md"])
