@@ -73,7 +73,7 @@ class Pond:
 
     def job(self, id: str) -> dict[str, str]:
         """A job's hash."""
-        return {name.decode(): value.decode() for name, value in self.ask("HGETALL", keys.job(id)).items()}
+        return {name.decode(): value.decode(errors="replace") for name, value in self.ask("HGETALL", keys.job(id)).items()}
 
     def version(self, id: str) -> int:
         return int(self.job(id)["version"])
