@@ -6,6 +6,7 @@ A line is ``{job} {attempt} {phase} {pid} {monotonic seconds} {wall seconds}``, 
 import asyncio
 import os
 from time import monotonic, sleep, time
+from typing import Any
 
 from millpond import current_job, task
 
@@ -56,3 +57,34 @@ def nap(seconds: float = 0.0, job_id: int | None = None) -> int | None:
 def refuse(clusters: list[int] | None = None, seconds: float = 0.0) -> None:
     """Fail, whatever is asked."""
     raise RuntimeError("no answer today")
+
+
+@task(timeout_s=600)
+def hold(ledger: str, gate: str) -> int:
+    """Work until the file `gate` exists."""
+    note(ledger, "begin")
+    while not os.path.exists(gate):
+        sleep(0.02)
+    note(ledger, "end")
+    return os.getpid()
+
+
+@task
+def spoil(ledger: str) -> None:
+    """Write down that it worked, and fail."""
+    toil(ledger)
+    raise RuntimeError("spoilt")
+
+
+@task
+def flaky(failures: int = 0) -> int:
+    """Fail so many times, then answer the attempt."""
+    if current_job().attempt <= failures:
+        raise RuntimeError("not yet")
+    return current_job().attempt
+
+
+@task
+def echo(value: Any = None) -> Any:
+    """Answer the argument."""
+    return value
