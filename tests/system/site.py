@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -106,13 +107,18 @@ class Site:
         for _ in range(workers):
             self.add_worker()
         for api in self.apis:
-            until(lambda api=api: api.ready() or not api.alive, 30, f"{api} is ready")  # type: ignore[misc]
-        dead = [service for service in (*self.apis, *self.workers, *self.collectors) if not service.alive]
-        assert not dead, "\n".join(f"{service}\n{service.output()[-2000:]}" for service in dead)
+            self._until(api.ready, f"{api} is ready")
         with self.client() as client:
-            until(lambda: len(list(client.workers())) == workers, 30, "the workers are registered")
-            until(lambda: not workers or list(client.tasks()), 30, "the catalogue is known")
+            self._until(lambda: len(client.workers()) == workers, "the workers are registered")
+            self._until(lambda: not workers or client.tasks(), "the catalogue is known")
         return self
+
+    def _until(self, condition: Callable[[], object], message: str) -> None:
+        """Wait for `condition`; a service that ended meanwhile fails at once, with the end of its log."""
+        services = [*self.apis, *self.workers, *self.collectors]
+        until(lambda: condition() or not all(service.alive for service in services), 30, message)
+        dead = [f"{service}\n{service.output()[-2000:]}" for service in services if not service.alive]
+        assert not dead, "\n".join(dead)
 
     def add_api(self, **settings: object) -> Api:
         """Launch a replica of the API."""

@@ -16,7 +16,9 @@ LAG_P99_S = 2.0  # the article's period of collection
 
 @pytest.fixture(scope="module")
 def site(folder: Path, redis_server_url: str) -> Iterator[Site]:
-    with Site(folder, redis_server_url, f"sqlite:///{folder}/record.db", CLASSIC="on", CLASSIC_TASK="nap", TASKS="toil,examples") as site:
+    with Site(
+        folder, redis_server_url, f"sqlite:///{folder}/record.db", CLASSIC="on", CLASSIC_TASK="nap", TASKS="classics,examples"
+    ) as site:
         yield site.start()
 
 

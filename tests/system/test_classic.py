@@ -25,7 +25,7 @@ WAYS = {"cluster_info_threads": 8, "cluster_info_processes": 8, "cluster_info_ge
 
 @pytest.fixture(scope="module")
 def site(folder: Path, redis_server_url: str) -> Iterator[Site]:
-    settings = {"CLASSIC": "on", "TEST_SECONDS": CALL_S, "TASKS": "toil,examples"}
+    settings = {"CLASSIC": "on", "TEST_SECONDS": CALL_S, "TASKS": "classics,examples"}
     with Site(folder, redis_server_url, f"sqlite:///{folder}/record.db", **settings) as site:
         yield site.start()
 
@@ -72,7 +72,7 @@ def test_options_answers_the_article_s_headers(site: Site) -> None:
 
 
 def test_an_error_is_in_the_envelope_too(site: Site) -> None:
-    api = site.add_api(TEST_TASK="refuse")
+    api = site.add_api(TEST_TASK="fail")
     until(api.ready, 20)
     status, headers, body = ask(api, "GET", "/test")
     answer = json.loads(body)

@@ -47,13 +47,6 @@ async def toil_on_loop(ledger: str, seconds: float = 0.0) -> dict[str, int]:
 
 
 @task
-def nap(seconds: float = 0.0, job_id: int | None = None) -> int | None:
-    """The classic job, for loads that would take too long at a second each: sleeps a hundredth of `seconds`."""
-    sleep(seconds / 100)
-    return job_id
-
-
-@task
 def refuse(clusters: list[int] | None = None, seconds: float = 0.0) -> None:
     """Fail, whatever is asked."""
     raise RuntimeError("no answer today")
