@@ -11,6 +11,7 @@ local function forget(id)
   call('DEL', job.key)
   try('DEL', RQ_RESULTS .. id, RQ_EXECUTIONS .. id, job.key .. ':dependents', job.key .. ':dependencies')
   try('ZREM', REGISTRY[job.state] .. job.queue, id)
+  try('ZREM', KEPT .. job.queue, id)
   forgotten = forgotten + 1
 end
 

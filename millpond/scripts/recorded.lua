@@ -10,15 +10,18 @@ local function close(id)
   return 1
 end
 
+-- RQ's own producers say for how long they read a job (rq 3.0: a result for 500 s where unset, a failure for a year).
 local function keep_until(job)
+  local ttl = 0
   if job.state == 'failed' then
     try('ZADD', KEPT .. job.queue, int(job.ended_ms or NOW), job.id)
-  else
-    -- RQ's own producers read results for result_ttl (rq 3.0: 500 s where unset).
-    local ttl = job.adopted and (job.result_ttl or 500) * 1000 or 0
-    if ttl < 0 then ttl = 86400000 end
-    call('ZADD', FORGET, int(NOW + math.max(grace, ttl)), job.id)
+    ttl = job.adopted and job.failure_ttl or -1
+    if ttl < 0 then return end
+  elseif job.adopted then
+    ttl = job.result_ttl or 500
   end
+  if ttl < 0 then ttl = 86400 end
+  call('ZADD', FORGET, int(NOW + math.max(grace, ttl * 1000)), job.id)
 end
 
 local function recorded(id, version, fields)

@@ -93,11 +93,15 @@ def test_dependents(beside: Beside, gate: Path) -> None:
 
 
 def test_how_long_it_is_kept(beside: Beside) -> None:
-    """A result for its result_ttl, or RQ's 500 s; the record keeps both."""
+    """A result for its result_ttl, or RQ's 500 s; a failure for its failure_ttl, or while it is kept for a retry. The record keeps all."""
     short, usual = beside.enqueue("echo", 1, result_ttl=0), beside.enqueue("echo", 2)
+    brief, failed = beside.enqueue("refuse", failure_ttl=0), beside.enqueue("refuse")
     assert [beside.recorded(job.id).result for job in (short, usual)] == [1, 2]
-    until(lambda: not beside.redis.exists(short.key), PATIENCE_S, "it is forgotten")
+    assert [beside.recorded(job.id, "failed").error_code for job in (brief, failed)] == ["task_error"] * 2
+    until(lambda: not beside.redis.exists(short.key, brief.key), PATIENCE_S, "they are forgotten")
     assert usual.return_value() == 2
+    assert failed.latest_result()
+    assert beside.redis.zscore("mp:kept:default", brief.id) is None
     assert beside.api.get(short.id).result == 1
 
 

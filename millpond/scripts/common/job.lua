@@ -15,7 +15,7 @@ local RQ_WORDS = {
 local TEXTS = {'state', 'status', 'origin', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
   'waiters', 'adopted', 'timeout'}
 local NUMBERS = {'version', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts',
-  'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl'}
+  'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl'}
 local FIELDS = {}
 for _, name in ipairs(TEXTS) do FIELDS[#FIELDS + 1] = name end
 for _, name in ipairs(NUMBERS) do FIELDS[#FIELDS + 1] = name end
@@ -79,7 +79,7 @@ end
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
 local function conclude(job, state, code, last)
   job.version = job.version + 1
-  job.state = state
+  job.state, job.ended_ms = state, NOW
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
     'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'place', 'run_at_ms')
@@ -133,7 +133,7 @@ local function heed(job)
       try('ZREM', SCHEDULED .. job.queue, job.id)
       conclude(job, job.status, 'by_rq')
     elseif job.state == 'scheduled' and job.status == 'queued' then
-      job.state, job.version, job.place = 'queued', job.version + 1, 'queue'
+      job.state, job.version, job.place, job.enqueued_ms = 'queued', job.version + 1, 'queue', NOW
       call('HSET', job.key, 'state', 'queued', 'version', int(job.version), 'place', 'queue', 'enqueued_ms', int(NOW))
       emit(job.id, job.version, 'requeued')
     else
@@ -149,7 +149,7 @@ local function heed(job)
     call('HSET', job.key, 'status', 'started')
   elseif job.status == 'queued' then
     begin_run(job)
-    job.state, job.place = 'queued', 'queue'
+    job.state, job.place, job.enqueued_ms = 'queued', 'queue', NOW
     call('HSET', job.key, 'state', 'queued', 'place', 'queue', 'enqueued_ms', int(NOW))
     emit(job.id, job.version, 'requeued')
   else
