@@ -25,7 +25,6 @@ SUITES = {
     "api": ["tests/api"],
     "rules": ["tests/rules"],
     "rq": ["tests/rq"],
-    "rq": ["tests/rq"],
     "examples": ["tests/examples"],
     "loadtest": ["tests/loadtest"],
     "up": ["tests/up"],
