@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,10 +57,19 @@ def test_a_new_run_overwrites_a_final_row(store: Store) -> None:
 
 def test_of_creation_columns_the_first_known_value_stays(store: Store) -> None:
     adopted = a_job(task=None, args=None)
-    store.record([replace(adopted, version=2, task="resize", args=[1])])
-    store.record([replace(adopted, version=1, task="other", tags={"a": "b"}, owner="bob")])
-    store.record([replace(adopted, version=3, task="other", args=[2], created_at=after(9))])
-    assert row(store, adopted) == replace(adopted, version=3, task="resize", args=[1])
+    store.record([replace(adopted, version=2, queue="one", args=[1])])
+    store.record([replace(adopted, version=1, queue="two", tags={"a": "b"}, owner="bob")])
+    store.record([replace(adopted, version=3, queue="two", args=[2], created_at=after(9))])
+    assert row(store, adopted) == replace(adopted, version=3, queue="one", args=[1])
+
+
+@pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
+def test_the_task_is_named_as_by_the_newest_who_knows_it(store: Store, order: tuple[int, ...]) -> None:
+    adopted = a_job(task=None)
+    names = {1: "module.resize", 2: "module.resize", 3: "resize"}
+    for version in order:
+        store.record([replace(adopted, version=version, task=names[version])])
+    assert row(store, adopted) == replace(adopted, version=3, task="resize")
 
 
 def test_creation_columns_are_filled_by_an_older_snapshot(store: Store) -> None:
