@@ -38,9 +38,10 @@ def test_scripts_ask_redis_for_the_time(pond: Pond) -> None:
 def wall_clocks(file: Path) -> Iterator[str]:
     """Where a module reads the host's wall clock."""
     for node in ast.walk(ast.parse(file.read_text())):
-        called = ast.unparse(node.func).rpartition(".") if isinstance(node, ast.Call) else ("", "", "")
-        if called[0].rpartition(".")[2] in ("time", "datetime", "date") and called[2] in WALL_CLOCKS:
-            yield f"{file.relative_to(ROOT)}:{node.lineno}"
+        if isinstance(node, ast.Call):
+            owner, _, function = ast.unparse(node.func).rpartition(".")
+            if owner.rpartition(".")[2] in ("time", "datetime", "date") and function in WALL_CLOCKS:
+                yield f"{file.relative_to(ROOT)}:{node.lineno}"
         if isinstance(node, ast.ImportFrom) and node.module == "time" and {one.name for one in node.names} & WALL_CLOCKS:
             yield f"{file.relative_to(ROOT)}:{node.lineno}"
 

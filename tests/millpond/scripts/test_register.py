@@ -15,11 +15,20 @@ def test_it_lists_the_worker_its_generation_and_its_life(pond: Pond) -> None:
 
 def test_it_shows_the_worker_to_rq(pond: Pond) -> None:
     pond.run(moves.register("w1", 1, ["a", "b"], {"birth": "x", "hostname": "h"}))
-    assert pond.ask("HGETALL", "rq:worker:w1") == {b"birth": b"x", b"hostname": b"h"}
+    assert pond.ask("HGETALL", "rq:worker:w1") == {b"birth": b"x", b"hostname": b"h", b"state": b"idle"}
     assert 0 < pond.ask("TTL", "rq:worker:w1") <= 15
     assert pond.ask("SMEMBERS", keys.RQ_WORKERS) == {b"rq:worker:w1"}
     assert pond.ask("SMEMBERS", "rq:workers:a") == pond.ask("SMEMBERS", "rq:workers:b") == {b"rq:worker:w1"}
     assert pond.ask("SMEMBERS", keys.RQ_QUEUES) == {b"rq:queue:a", b"rq:queue:b"}
+
+
+def test_a_display_made_anew_says_whether_the_worker_works(pond: Pond) -> None:
+    pond.submit()
+    child = pond.hire()
+    child.work()
+    pond.ask("DEL", "rq:worker:w1")
+    pond.run(moves.register("w1", 1, ["default"], {"birth": "x"}))
+    assert pond.ask("HGET", "rq:worker:w1", "state") == b"busy"
 
 
 def test_what_the_safety_net_needs_never_expires(pond: Pond) -> None:
