@@ -39,11 +39,12 @@ class Problem:
 
 
 def problem(error: MillpondError, request_id: str = "") -> Problem:
-    """The answer to an error. Retry-After goes with 429 and 503, jittered so that refused clients do not return as one."""
+    """The answer to an error. Retry-After goes with 429 and 503, jittered so that refused clients do not return as one; who does not
+    know what became of a request may ask at once."""
     phrase = HTTPStatus(error.status).phrase
     headers = {"Content-Type": MEDIA_TYPE}
     if error.status in (429, 503):
-        headers["Retry-After"] = str(random.randint(1, 2))
+        headers["Retry-After"] = "1" if error.code == OutcomeUnknown.code else str(random.randint(1, 2))
     detail = _SAID.get(error.code) or error.detail or phrase
     document = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": detail}
     if isinstance(error, BadInput) and error.faults:

@@ -27,6 +27,7 @@ from millpond.store import Store
 from millpond.times import to_ms
 
 GATHER_S: Final = 0.05  # a turn begins at most this often, so that at low load many rows still share a commit
+SETTLED_A_CALL: Final = 100  # jobs; Redis does nothing else meanwhile, about 10 ms
 PRUNE_EVERY_S: Final = 3600.0
 PRUNED_A_TURN: Final = 500  # bounded, so that recording goes on meanwhile
 
@@ -102,7 +103,9 @@ class Recorder:
 
         Not in one write with the acknowledgement: only an answered `recorded` may let the events go.
         """
-        closed = broker.run(self._client, moves.recorded([one.committed for one in recorded], self._grace_ms))
+        committed = [one.committed for one in recorded]
+        parts = [committed[at : at + SETTLED_A_CALL] for at in range(0, len(committed), SETTLED_A_CALL)]
+        closed = [one for part in parts for one in broker.run(self._client, moves.recorded(part, self._grace_ms))]
         # Closed, though open when we read it: its hash went in between, and another collector has recorded that already. Our late
         # snapshot may have come over its row, so the loss is recorded again.
         late = [one.job for one, gone in zip(recorded, closed, strict=True) if gone and one.job and not one.job.final]

@@ -1,4 +1,4 @@
--- tick: counts, for each worker, the ticks in a row on which its beats did not move; names those that reached 8 (rule 5).
+-- tick: counts, for each worker, the ticks in a row since its beats last moved; names those that reached 8 (rule 5).
 if not is(WORKERS, 'hash') then
   try('DEL', MISSED)
   return {}
@@ -18,7 +18,8 @@ local dead = {}
 for _, worker in ipairs(call('HKEYS', WORKERS)) do
   local beats = call('HGET', BEATS, worker) or '0'
   local seen, ticks = string.match(call('HGET', MISSED, worker) or '', '^(%d+):(%d+)$')
-  local missed = unbroken and seen == beats and tonumber(ticks) + 1 or 0
+  local missed = 0
+  if unbroken then missed = seen == beats and tonumber(ticks) + 1 or 1 end -- counted from its last beat on
   call('HSET', MISSED, worker, beats .. ':' .. missed)
   if missed >= 8 then dead[#dead + 1] = worker end
   if (try('PTTL', ALIVE .. worker) or 0) > 3500 then call('PEXPIRE', ALIVE .. worker, 3500) end
