@@ -36,6 +36,7 @@ SUITES = {
     "deploy": ["tests/deploy"],
 }
 ALONE = ("up", "system", "deploy")
+SHOWN = ("system",)  # what its tests print is part of what they show: how many jobs a kill hit, what was lost and doubled
 LIMIT_S = 600  # for one suite
 TRIED_AGAIN = 3  # a suite with more failures than this is not tried again: that is no neighbour's load
 
@@ -119,7 +120,8 @@ def run(suite: str, folder: Path) -> Outcome:
 def pytest(suite: str, said: Path, report: Path, *options: str) -> int:
     """One pytest process; its status, -1 if it was not done in time."""
     cache = f"--override-ini=cache_dir={said.with_suffix('.cache')}"
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", cache, f"--junitxml={report}", *options, *SUITES[suite]]
+    shown = ["--capture=no"] if suite in SHOWN else []
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", cache, f"--junitxml={report}", *shown, *options, *SUITES[suite]]
     with said.open("a") as output:
         try:
             return subprocess.run(command, cwd=ROOT, timeout=LIMIT_S, check=False, stdout=output, stderr=subprocess.STDOUT).returncode
