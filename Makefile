@@ -7,7 +7,7 @@ ARGS ?=
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench soak up down lock clean
+.PHONY: help setup run test check docs bench soak mutate up down lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 
 soak: .venv/.ready  ## the tests of rules and system with their full counts: kills, outages and lost replies under load
 	$(BIN)/python -m pytest tests/system tests/rules --full -s $(ARGS)
+
+mutate: .venv/.ready  ## take each of the fifteen rules out of a copy of the tree; its test must fail: ARGS="5 7" for some
+	$(BIN)/python -m tests.rules.mutate $(ARGS)
 
 up:  ## the containers: docker compose up, in the background, until all are healthy: ARGS="--scale worker=3"
 	docker compose up --build --detach --wait $(ARGS)
