@@ -1,9 +1,10 @@
 """Runs the suites, a line for each with its time: ``python tests/run.py [SUITE ...]``.
 
 Says at its start what it needs, installs what is missing if it may, and ends with one line that counts everything. Each suite is
-a pytest process of its own, so that none inherits another's servers or threads. Most tests wait for something, so two suites run
+a pytest process of its own, so that none inherits another's servers or threads. Most tests wait for something, so three suites run
 side by side; those that hold the whole system to its times run alone, at the end. Those times are for a machine that nobody
-shares: what fails is tried once more by itself, and named, so that a bound missed for a neighbour's load is told from a fault.
+shares: what failed is tried once more at the very end, alone, and named, so that a bound missed for a neighbour's load is told
+from a fault.
 """
 
 import os
@@ -13,7 +14,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,8 +36,9 @@ SUITES = {
     "system": ["tests/system"],
     "deploy": ["tests/deploy"],
 }
-ALONE = ("up", "system", "deploy")
+ALONE = ("system", "deploy")
 SHOWN = ("system",)  # what its tests print is part of what they show: how many jobs a kill hit, what was lost and doubled
+LANES = 3
 LIMIT_S = 600  # for one suite
 TRIED_AGAIN = 3  # a suite with more failures than this is not tried again: that is no neighbour's load
 
@@ -76,9 +78,10 @@ def main(wanted: list[str]) -> int:
     if not prepare(chosen):
         return 2
     began = time.monotonic()
-    with TemporaryDirectory(prefix="millpond-run-") as folder, ThreadPoolExecutor(2) as lanes:
+    with TemporaryDirectory(prefix="millpond-run-") as folder, ThreadPoolExecutor(LANES) as lanes:
         outcomes = list(lanes.map(lambda suite: run(suite, Path(folder)), [one for one in chosen if one not in ALONE]))
         outcomes += [run(suite, Path(folder)) for suite in chosen if suite in ALONE]
+        outcomes = [run_again(one, Path(folder)) if 0 < one.failed <= TRIED_AGAIN else one for one in outcomes]
     print("\n" + "\n".join(one.line() for one in outcomes))
     print(closing(outcomes, time.monotonic() - began))
     return 0 if all(one.good for one in outcomes) else 1
@@ -101,28 +104,35 @@ def prepare(chosen: list[str]) -> bool:
 
 
 def run(suite: str, folder: Path) -> Outcome:
-    """Run one suite, what failed in it once more, and print both at its end."""
+    """Run one suite and print what it said at its end."""
     began = time.monotonic()
-    report, said = folder / f"{suite}.xml", folder / f"{suite}.txt"
-    status = pytest(suite, said, report)
-    passed, failed, skipped = counts(report)
-    again = 0
-    if status == 1 and failed <= TRIED_AGAIN:
-        status = pytest(suite, said, report, "--last-failed", "--last-failed-no-failures=none")
-        again, failed, _ = counts(report)
-        passed += again
+    status = pytest(suite, folder)
+    passed, failed, skipped = counts(folder / f"{suite}.xml")
     fault = "" if status in (0, 1) else f"not done within {LIMIT_S} s" if status == -1 else f"pytest ended with {status}"
-    outcome = Outcome(suite, passed, failed, skipped, time.monotonic() - began, fault, again)
-    print(f"\n--- {suite}\n{said.read_text()}{outcome.line()}", flush=True)
+    return show(Outcome(suite, passed, failed, skipped, time.monotonic() - began, fault), folder)
+
+
+def run_again(first: Outcome, folder: Path) -> Outcome:
+    """Run what failed in a suite once more."""
+    began = time.monotonic()
+    pytest(first.suite, folder, "--last-failed", "--last-failed-no-failures=none")
+    again, failed, _ = counts(folder / f"{first.suite}.xml")
+    seconds = first.seconds + time.monotonic() - began
+    return show(replace(first, passed=first.passed + again, failed=failed, seconds=seconds, again=again), folder)
+
+
+def show(outcome: Outcome, folder: Path) -> Outcome:
+    """Print what pytest said, and the suite's line."""
+    print(f"\n--- {outcome.suite}\n{(folder / f'{outcome.suite}.txt').read_text()}{outcome.line()}", flush=True)
     return outcome
 
 
-def pytest(suite: str, said: Path, report: Path, *options: str) -> int:
+def pytest(suite: str, folder: Path, *options: str) -> int:
     """One pytest process; its status, -1 if it was not done in time."""
-    cache = f"--override-ini=cache_dir={said.with_suffix('.cache')}"
     shown = ["--capture=no"] if suite in SHOWN else []
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", cache, f"--junitxml={report}", *shown, *options, *SUITES[suite]]
-    with said.open("a") as output:
+    files = [f"--override-ini=cache_dir={folder / suite}", f"--junitxml={folder / suite}.xml"]
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", *files, *shown, *options, *SUITES[suite]]
+    with (folder / f"{suite}.txt").open("w") as output:
         try:
             return subprocess.run(command, cwd=ROOT, timeout=LIMIT_S, check=False, stdout=output, stderr=subprocess.STDOUT).returncode
         except subprocess.TimeoutExpired:
