@@ -12,7 +12,7 @@ from tests.rules.actors import Actor, Stage
 
 KINDS = ("claim", "compare", "start", "finish", "items", "heartbeat", "register", "hand_back")
 EVENTS = ("reconnects", "child dies", "taken back")
-AFTER = range(12)  # scripts of anyone that run before the held one
+AFTER = range(10)  # scripts of anyone that run before the held one
 
 
 @dataclass

@@ -139,7 +139,7 @@ def test_redis_stops_and_goes_on_at_random(own_redis: RedisServer, tmp_path: Pat
         workers = [stack.enter_context(mill.worker()) for _ in range(2)]
         keepers = stack.enter_context(ThreeKeepers(own_redis.url))
         ids: list[str] = []
-        end = monotonic() + (60 if full else 15)
+        end = monotonic() + (60 if full else 11)
         stops = 0
         while monotonic() < end:
             with suppress(NotDone, OutcomeUnknown):
