@@ -111,6 +111,8 @@ def _snapshot(id: str, hash: dict[str, bytes]) -> Sight:
         # Our state alone: what one of RQ's tools did to it becomes a move, with a version of its own, in `recorded`.
         hash["status"] = RQ_STATUS[State(state)].encode()
     job = Job.from_hash(id, hash)
+    if job.version < 1:
+        raise Undecodable("A job of ours has a version.")  # and version 0 would tell `recorded` that there is no readable job
     outcomes = [name for name in hash if name.startswith("o:")]
     return Sight(Committed(id, job.version, outcomes), job=job, attempts=attempts_from_hash(id, hash))
 

@@ -43,6 +43,7 @@ local function read(id)
   if job.state and (not STATUS[job.state] or not job.version or not job.run) then return nil, 'corrupt' end
   if job.state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
   job.queue = job.origin
+  if job.place ~= 'alone' then job.place = 'queue' end -- a claim would drop what names no list, again and again
   for _, name in ipairs({'attempt', 'failures', 'deaths', 'crashes'}) do job[name] = job[name] or 0 end
   return job
 end

@@ -17,7 +17,7 @@ _AGE = """
 for _, key in ipairs(redis.call('KEYS', 'rq:job:*')) do
   for _, name in ipairs({'enqueued_ms', 'ended_ms'}) do
     local at = redis.pcall('HGET', key, name)
-    if type(at) == 'string' then redis.call('HSET', key, name, string.format('%.0f', at - 60000)) end
+    if type(at) == 'string' and tonumber(at) then redis.call('HSET', key, name, string.format('%.0f', at - 60000)) end
   end
 end
 redis.call('DEL', 'mp:resent')
