@@ -32,6 +32,15 @@ def test_events_are_read_once_and_leave_when_acknowledged(client: redis.Redis, p
     assert pond.client.xpending(keys.EVENTS, keys.GROUP)["pending"] == 0
 
 
+def test_half_an_acknowledgement_leaves_nothing_for_ever(client: redis.Redis, pond: Pond) -> None:
+    half = opened(client)
+    pond.submit(3)
+    pond.ask("XDEL", keys.EVENTS, *(one.entry for one in half.read()))  # and then it died
+    heir = opened(client, dead_s=0.05)
+    until(lambda: not heir.read() and not pond.client.xpending(keys.EVENTS, keys.GROUP)["pending"], message="nothing is pending")
+    assert pond.ask("XLEN", keys.EVENTS) == 0
+
+
 def test_events_older_than_the_group_are_read(client: redis.Redis, pond: Pond) -> None:
     ids = pond.submit(3)
     stream = opened(client)
