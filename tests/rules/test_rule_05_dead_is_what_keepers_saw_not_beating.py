@@ -131,6 +131,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.mark.timeout(300)
 def test_redis_stops_and_goes_on_at_random(own_redis: RedisServer, tmp_path: Path, full: bool) -> None:
     """Under work, for a minute when soaking."""
     dice = random.Random(5)

@@ -21,6 +21,7 @@ def patient(quick_server: RedisServer) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.mark.timeout(600)
 def test_whatever_happens_every_job_ends_once_and_is_recorded(patient: redis.Redis, store: Store, full: bool) -> None:
     """The real scripts, RQ's own library and the real collector, in any order, with pauses between read, commit and `recorded`."""
     depth = settings(STEADY, max_examples=600 if full else 40, stateful_step_count=50, phases=[Phase.generate, Phase.shrink])

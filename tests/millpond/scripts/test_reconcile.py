@@ -4,6 +4,7 @@ import pytest
 
 from millpond import keys, moves
 from tests.millpond.scripts.pond import Pond
+from tests.until import until
 
 
 def reconcile(pond: Pond, searches: int = 2) -> dict[str, int]:
@@ -99,7 +100,7 @@ def test_a_queue_that_a_tool_struck_off_is_listed_again(pond: Pond) -> None:
     (id,) = pond.submit(delay_ms=1)
     pond.ask("SREM", keys.RQ_QUEUES, "rq:queue:default")
     assert reconcile(pond) == {"listed": 1}
-    assert pond.run(moves.promote()) == 1
+    until(lambda: pond.run(moves.promote()) == 1, message="it is due a millisecond after it came")
     assert pond.queued() == [id]
 
 
