@@ -17,7 +17,8 @@ from millpond.errors import NotDone, OutcomeUnknown
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-DEADLINE_S = 1.0  # from arrival to an answer; longer holds clients up for a Redis that is not there
+# From arrival to an answer: who waits behind a lost reply still gets its turn; none waits longer for a Redis that is away.
+DEADLINE_S = broker.TIMEOUT_S + 0.5
 WAITING_BYTES = 64 << 20  # more than this waiting: refuse, or a stalled Redis fills our memory
 BATCH_BYTES = 4 << 20  # a script call of this size holds Redis for some 10 ms; twice that is felt by workers
 _LOOK_S = 0.1  # how often waiting requests are looked at for their deadline
