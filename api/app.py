@@ -5,11 +5,12 @@ import logging
 
 from tornado.web import Application, RequestHandler
 
-from api import classic, fleet, health, jobs
+from api import classic, fleet, health, jobs, stats
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
 from api.intake import Intake
+from api.limits import Pressure
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
@@ -22,6 +23,7 @@ from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
 from millpond.job import new_id
+from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
 
 _ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
@@ -37,6 +39,7 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
     (rf"/v1/queues/{_QUEUE}/resume", fleet.Resume),
     (r"/v1/workers", fleet.Workers),
+    (r"/v1/stats", stats.Stats),
     (r"/livez", health.Livez),
     (r"/readyz", health.Readyz),
     (r"/version", health.Version),
@@ -68,12 +71,14 @@ class Api(Application):
 
     def _gather(self) -> None:
         config = self.config
+        limits = IntakeLimits(config.queue_max_jobs, config.queue_max_bytes, config.owner_max_jobs, config.redis_full_at)
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
         self.submitter = Submitter(config.redis_url, config.idempotency_h)
         self.records = Records(config.database_url)
         self.waiters = Waiters(config.redis_url, self._replica)
+        self.pressure = Pressure(self.plain, limits)
         self.readiness = Readiness(self.plain, config.durability)
         self.catalogue = Catalogue(self.plain)
         self.intake = Intake(self.readiness, self.catalogue, self.submitter)

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 documents: one form for every answer that is not a success."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,23 @@ class Refused(MillpondError):
     def __init__(self, status: int, code: str, detail: str = "", **data: Any) -> None:
         super().__init__(detail, code=code, **data)
         self.status = status
+
+
+class Throttled(MillpondError):
+    """More than a quota (429), or than we take now (503): draft-ietf-httpapi-ratelimit-headers-11, section 5. `policy` is the limit's
+    name, `headers` go with the answer."""
+
+    def __init__(self, status: int, code: str, detail: str, policy: str, headers: Mapping[str, str], **data: Any) -> None:
+        super().__init__(detail, code=code, **{"violated-policies": [policy]}, **data)
+        self.status = status
+        self.headers = headers
+
+
+_TYPES = "https://iana.org/assignments/http-problem-types#"
+_THROTTLED = {
+    429: (_TYPES + "quota-exceeded", "Request cannot be satisfied as assigned quota has been exceeded"),
+    503: (_TYPES + "temporary-reduced-capacity", "Request cannot be satisfied due to temporary server capacity constraints"),
+}
 
 
 # What a client needs to know of an outage; addresses and drivers' words are for the log.
@@ -46,7 +64,11 @@ def problem(error: MillpondError, request_id: str = "") -> Problem:
     if error.status in (429, 503):
         headers["Retry-After"] = "1" if error.code == OutcomeUnknown.code else str(random.randint(1, 2))
     detail = _SAID.get(error.code) or error.detail or phrase
-    document = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": detail}
+    kind, title = "about:blank", phrase
+    if isinstance(error, Throttled):
+        kind, title = _THROTTLED[error.status]
+        headers |= error.headers
+    document = {"type": kind, "title": title, "status": error.status, "code": error.code, "detail": detail}
     if isinstance(error, BadInput) and error.faults:
         document["errors"] = error.faults
     document.update(error.data)

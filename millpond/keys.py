@@ -27,6 +27,9 @@ CATALOGUE_DIGEST: Final = "mp:catalogue:digest"  # STRING changes whenever the c
 FORGET: Final = "mp:forget"  # ZSET job id -> ms when its hash may go
 RESENT: Final = "mp:resent"  # ZSET job id -> ms of the last event that reconcile sent again
 EXECUTION: Final = "mp:execution"  # STRING counter inside execution ids
+OWNERS: Final = "mp:owners"  # HASH owner -> jobs of theirs in OPEN
+ACCEPTED: Final = "mp:accepted"  # HASH second -> jobs accepted in it, for a minute
+BYTES: Final = "mp:bytes"  # HASH queue -> bytes of the payloads of its jobs in OPEN
 
 # A name that ends in ":" is completed with what its comment says.
 PREFIXES: Final = {
@@ -49,7 +52,7 @@ PREFIXES: Final = {
     "WAKE": "mp:wake:",  # {queue}                 LIST of wake-up tokens
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
-    "DRAINED": "mp:drained:",  # {queue}           HASH 10 s bucket -> jobs ended in it
+    "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
     "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
 }
 

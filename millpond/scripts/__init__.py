@@ -24,7 +24,7 @@ class Script:
 # submit alone is refused by a full Redis; every script that drains must pass (Redis: script flags).
 _REFUSED_WHEN_FULL = frozenset({"submit"})
 
-_HELPERS = ("base", "job", "lease")  # each uses those before it
+_HELPERS = ("base", "held", "job", "lease")  # each uses those before it
 
 
 @cache
