@@ -5,7 +5,7 @@ from typing import Any
 
 from api import queues
 from api.handler import Handler
-from api.queues import Queue
+from api.queues import Queue, Worker
 from millpond.errors import Unavailable
 
 
@@ -18,8 +18,8 @@ class Stats(Handler):
         pressure = self.application.pressure
         seen, workers = await pressure.figures(), await queues.workers(self.application.plain)
         oldest = [one.oldest_s for one in seen.queues if one.oldest_s is not None]
-        full_queues = pressure.full_queues(seen)
         reason = pressure.closed_by(seen) or self._weakness()
+        memory, full_at = seen.memory, pressure.limits.redis_full_at
         self.reply(
             {
                 **{name: total(seen.queues, name) for name in ("queued", "started", "scheduled", "failed")},
@@ -27,9 +27,9 @@ class Stats(Handler):
                 "oldest_s": max(oldest, default=None),
                 "submitted_per_s": round(seen.accepted.per_s, 3),
                 "ended_per_s": round(total(seen.queues, "drain_per_s"), 3),
-                "workers": {"registered": len(workers), "alive": sum(one.alive for one in workers), "jobs": sum(one.jobs for one in workers)},
-                "redis": {"used_bytes": seen.memory.used, "max_bytes": seen.memory.most or None, "full_at": pressure.limits.redis_full_at or None},
-                "intake": {"open": reason is None, "reason": reason, "full_queues": full_queues},
+                "workers": {"registered": len(workers), "alive": total(workers, "alive"), "jobs": total(workers, "jobs")},
+                "redis": {"used_bytes": memory.used, "max_bytes": memory.most or None, "full_at": full_at or None},
+                "intake": {"open": reason is None, "reason": reason, "full_queues": pressure.full_queues(seen)},
             }
         )
 
@@ -41,6 +41,6 @@ class Stats(Handler):
         return None
 
 
-def total(rows: Iterable[Queue], name: str) -> Any:
-    """The sum of one figure over all queues."""
+def total(rows: Iterable[Queue | Worker], name: str) -> Any:
+    """The sum of one figure over all queues, or workers."""
     return sum(getattr(row, name) for row in rows)

@@ -14,8 +14,9 @@ _SECONDS = metrics.REDIS_SECONDS.labels("submit")
 class Submitter:
     """Accepts jobs into Redis: one round trip for a request alone, one for all that wait together."""
 
-    def __init__(self, redis_url: str, idempotency_h: int) -> None:
+    def __init__(self, redis_url: str, idempotency_h: int, limits: moves.Limits) -> None:
         self._idempotency_h = idempotency_h
+        self._limits = limits
         self._lane = Lane(redis_url, self._exchange, CAP)
 
     async def submit(self, submission: moves.Submission) -> moves.Submitted:
@@ -25,7 +26,7 @@ class Submitter:
     async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))
         with _SECONDS.time():
-            (answers,) = await broker.exchange_async(connection, [moves.submit(batch, self._idempotency_h)])
+            (answers,) = await broker.exchange_async(connection, [moves.submit(batch, self._idempotency_h, self._limits)])
         return answers  # type: ignore[no-any-return]
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ local function close_lost(id, owner, queue, bytes)
   if close(id) == 1 then
     settle()
     if owner == '' and try('HLEN', OWNERS) == 1 then owner = call('HKEYS', OWNERS)[1] end
-    tally(owner, queue, bytes, -1)
+    tally(owner, queue, -1, -bytes)
   end
   return 1
 end

@@ -4,10 +4,10 @@
 -- Sums of this call, written once: a call pays for the owners and queues in it, not for its jobs.
 local owned, weighed = {}, {}
 
--- A job with so many bytes of payload entered the open set (sign 1) or left it (-1). `settle` writes it.
-local function tally(owner, queue, bytes, sign)
-  owned[owner] = (owned[owner] or 0) + sign
-  weighed[queue] = (weighed[queue] or 0) + sign * bytes
+-- Jobs with so many bytes of payload entered the open set, or, below 0, left it. `settle` writes it.
+local function tally(owner, queue, jobs, bytes)
+  owned[owner] = (owned[owner] or 0) + jobs
+  weighed[queue] = (weighed[queue] or 0) + bytes
 end
 
 local function write_sums(key, sums)
@@ -23,7 +23,7 @@ local function settle()
 end
 
 local function weigh(job, sign)
-  tally(try('HGET', job.key, 'owner') or 'public', job.queue, try('HSTRLEN', job.key, 'data') or 0, sign)
+  tally(try('HGET', job.key, 'owner') or 'public', job.queue, sign, sign * (try('HSTRLEN', job.key, 'data') or 0))
 end
 
 -- Puts a job into the open set. The caller has checked OPEN.

@@ -3,7 +3,7 @@
 
 local UNLIMITED = 1e15
 local most = {queue_jobs = UNLIMITED, queue_bytes = UNLIMITED, owner_jobs = UNLIMITED, memory = 0}
-local queue_rooms, owner_rooms, memory_full, admitted = {}, {}, nil, 0
+local queue_rooms, owner_rooms, memory_full = {}, {}, nil
 
 -- Reads the limits from ARGV[at] on, 0 for none, memory in thousandths of maxmemory; answers the index after them.
 local function read_limits(at)
@@ -52,7 +52,7 @@ local function owner_room(owner)
   return owner_rooms[owner]
 end
 
--- The policy that refuses one more job of these terms, or nil: then it is counted as admitted.
+-- The policy that refuses one more job of these terms, or nil: then there is room for one less.
 local function refusal(terms, bytes)
   terms.room = terms.room or {owner = owner_room(terms.owner), queue = queue_room(terms.queue)}
   local owner, queue = terms.room.owner, terms.room.queue
@@ -62,21 +62,16 @@ local function refusal(terms, bytes)
   if memory_full == nil then memory_full = is_memory_full() end
   if memory_full then return 'redis-memory' end
   owner.jobs, queue.jobs, queue.bytes = owner.jobs - 1, queue.jobs - 1, queue.bytes - bytes
-  admitted = admitted + 1
-  tally(terms.owner, terms.queue, bytes, 1)
   return nil
 end
 
--- To be called once, after the last `refusal`. Answers what is left of the quotas of the owners in this call: {owner, jobs, ...}.
-local function close_intake()
-  settle()
-  if admitted > 0 then count(ACCEPTED, admitted) end
+-- What is left of the quotas of the owners in this call, {owner, jobs, ...}.
+local function quotas_left(all)
   local left = {}
-  for owner, room in pairs(owner_rooms) do
-    if room.jobs < UNLIMITED then
-      left[#left + 1] = owner
-      left[#left + 1] = math.max(0, room.jobs)
-    end
+  if most.owner_jobs == UNLIMITED then return left end
+  for _, terms in ipairs(all) do
+    left[#left + 1] = terms.owner
+    left[#left + 1] = math.max(0, owner_room(terms.owner).jobs)
   end
   return left
 end
