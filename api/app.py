@@ -18,7 +18,7 @@ from api.problems import Problem
 from api.readiness import Readiness
 from api.records import Records
 from api.server import Limits
-from api.submitter import Submitter
+from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
@@ -75,11 +75,11 @@ class Api(Application):
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
-        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits)
+        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, Acks(config.replicas_ack, config.durability != "none"))
         self.records = Records(config.database_url)
         self.waiters = Waiters(config.redis_url, self._replica)
         self.pressure = Pressure(self.plain, limits)
-        self.readiness = Readiness(self.plain, config.durability)
+        self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
         self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records, self.waiters)

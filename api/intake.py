@@ -9,7 +9,7 @@ from api.readiness import Readiness
 from api.submitter import Submitter
 from api.tasks import Catalogue
 from millpond import metrics
-from millpond.errors import Invalid, Unavailable
+from millpond.errors import Invalid, NotReplicated, Unavailable
 from millpond.job import Job
 from millpond.moves import Submission, Submitted
 
@@ -62,4 +62,6 @@ def _receipt(order: orders.Order, answer: Submitted) -> Receipt:
             return Receipt(answer.id, None, answer.left)
         case "mismatch":
             raise Invalid("This Idempotency-Key came with another body before.", code="idempotency_key_reused")
+        case "unreplicated":
+            raise NotReplicated
     raise Unavailable(f"Redis holds something else under {answer.detail}.", code="broken_key")

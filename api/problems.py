@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from millpond import codec
-from millpond.errors import BadInput, MillpondError, NotDone, OutcomeUnknown, StoreUnavailable
+from millpond.errors import BadInput, MillpondError, NotDone, NotReplicated, OutcomeUnknown, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 OURS = "The fault is ours; the log tells it under this request id."
@@ -42,6 +42,7 @@ _THROTTLED = {
 _SAID = {
     NotDone.code: "Redis does not take this now. Nothing was done.",
     OutcomeUnknown.code: "Redis did not answer in time: this was done, or it was not. Repeat a submission with its Idempotency-Key.",
+    NotReplicated.code: "This was done, but too few replicas of Redis have it yet. Repeat the submission with its Idempotency-Key.",
     StoreUnavailable.code: "The database does not answer now.",
 }
 

@@ -1,22 +1,47 @@
 """Group commit: everything that waits to be submitted leaves in one script call over one connection (rule 9)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from api.lane import Lane
-from millpond import broker, metrics, moves
+from millpond import broker, keys, metrics, moves
 
 CAP = 500  # jobs in one call: about 10 ms of Redis; more would be felt by every worker
+REPLICA_MS = 700  # for replicas to sync: within the socket's time-out, and the client's
 
 _SECONDS = metrics.REDIS_SECONDS.labels("submit")
+
+
+@dataclass(frozen=True, slots=True)
+class Acks:
+    """How many servers must have a submission on disk before its 202: `replicas`, and the primary where it keeps a log at all."""
+
+    replicas: int = 0
+    primary: bool = True
+
+    def commands(self) -> list[broker.Command]:
+        """What follows the submissions in the same write. WAITAOF (Redis 7.2) looks at the last write of its own connection, and a
+        replay writes nothing: so there is a write for it to look at."""
+        if not self.replicas:
+            return []
+        return [("SET", keys.WITNESS, "1"), ("WAITAOF", int(self.primary), self.replicas, REPLICA_MS)]
+
+    def kept(self, replies: Sequence[Any]) -> bool:
+        """Whether the replies say so: WAITAOF answers its counts also when its time is over."""
+        if not self.replicas:
+            return True
+        written, counts = replies
+        return not isinstance(written, Exception) and isinstance(counts, list) and counts[1] >= self.replicas
 
 
 class Submitter:
     """Accepts jobs into Redis: one round trip for a request alone, one for all that wait together."""
 
-    def __init__(self, redis_url: str, idempotency_h: int, limits: moves.Limits) -> None:
+    def __init__(self, redis_url: str, idempotency_h: int, limits: moves.Limits, acks: Acks) -> None:
         self._idempotency_h = idempotency_h
         self._limits = limits
+        self._acks = acks
         self._lane = Lane(redis_url, self._exchange, CAP)
 
     async def submit(self, submission: moves.Submission) -> moves.Submitted:
@@ -25,10 +50,15 @@ class Submitter:
 
     async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))
+        call = moves.submit(batch, self._idempotency_h, self._limits)
         with _SECONDS.time():
-            (answers,) = await broker.exchange_async(connection, [moves.submit(batch, self._idempotency_h, self._limits)])
-        return answers  # type: ignore[no-any-return]
+            answers, *replies = await broker.exchange_async(connection, [call], self._acks.commands())
+        return answers if self._acks.kept(replies) else [_unreplicated(one) for one in answers]
 
     async def close(self) -> None:
         """Let what was asked end, then disconnect."""
         await self._lane.close()
+
+
+def _unreplicated(answer: moves.Submitted) -> moves.Submitted:
+    return replace(answer, answer="unreplicated") if answer.answer in ("accepted", "replayed") else answer

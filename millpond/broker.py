@@ -12,9 +12,10 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from millpond.errors import NotDone, OutcomeUnknown
-from millpond.moves import Call
+from millpond.moves import Arg, Call
 
 T = TypeVar("T")
+Command = tuple[Arg, ...]
 
 TIMEOUT_S = 1.0  # socket time-out everywhere: a lost reply is noticed within it (rule 4)
 
@@ -131,10 +132,11 @@ async def connected(client: "redis.asyncio.Redis") -> AsyncIterator[Any]:
         await pool.release(connection)
 
 
-async def exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
-    """Run calls in one write and one read, in order; raises as `run`, for the first that failed."""
+async def exchange_async(connection: Any, calls: Sequence[Call[Any]], then: Sequence[Command] = ()) -> list[Any]:
+    """Run calls in one write and one read, in order; raises as `run`, for the first that failed. The plain commands `then` follow in
+    the same write; their replies come after the calls' values, an error among them as its exception."""
     try:
-        return await _exchange_async(connection, calls)
+        return await _exchange_async(connection, calls, then)
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         await connection.disconnect(nowait=True)
         if refused(error):
@@ -149,18 +151,22 @@ async def exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[An
         raise
 
 
-async def _exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
+async def _exchange_async(connection: Any, calls: Sequence[Call[Any]], then: Sequence[Command]) -> list[Any]:
     # hiredis packs 8 times faster than redis-py's asyncio side does; its sync side uses it by itself.
     packed = [pack_command(("EVALSHA", c.script.sha, 0, *c.args)) for c in calls]  # type: ignore[arg-type]  # its stub knows one word
-    await connection.send_packed_command(packed)
-    replies = [await _reply_async(connection) for _ in calls]
+    after = [pack_command(words) for words in then]  # type: ignore[arg-type]
+    await connection.send_packed_command(packed + after)
+    replies = [await _reply_async(connection) for _ in packed]
+    answered = [await _reply_async(connection) for _ in after]
     for at, reply in enumerate(replies):
         if isinstance(reply, redis.exceptions.NoScriptError):
-            await connection.send_command("EVAL", calls[at].script.text, 0, *calls[at].args)
+            text = pack_command(("EVAL", calls[at].script.text, 0, *calls[at].args))  # type: ignore[arg-type]
+            await connection.send_packed_command([text, *after])  # what follows a call must follow it also then
             replies[at] = await _reply_async(connection)
+            answered = [await _reply_async(connection) for _ in after]
         if isinstance(replies[at], redis.exceptions.RedisError):
             raise replies[at]
-    return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+    return [*(call.read(reply) for call, reply in zip(calls, replies, strict=True)), *answered]
 
 
 async def _reply_async(connection: Any) -> Any:

@@ -75,6 +75,12 @@ class OutcomeUnknown(Unavailable):
     code = "outcome_unknown"
 
 
+class NotReplicated(OutcomeUnknown):
+    """Done, but fewer Redis replicas than MILLPOND_REPLICAS_ACK have it on disk: a failover might lose it."""
+
+    code = "not_replicated"
+
+
 class StoreUnavailable(Unavailable):
     """The database cannot be reached."""
 

@@ -24,6 +24,7 @@ PAUSED: Final = "mp:paused"  # SET of paused queues
 QUARANTINE: Final = "mp:quarantine"  # HASH job id -> why its hash cannot be read
 CATALOGUE: Final = "mp:catalogue"  # HASH task -> its published entry
 CATALOGUE_DIGEST: Final = "mp:catalogue:digest"  # STRING changes whenever the catalogue does
+WITNESS: Final = "mp:witness"  # STRING of no meaning; written so that WAITAOF vouches for all that came before it
 FORGET: Final = "mp:forget"  # ZSET job id -> ms when its hash may go
 RESENT: Final = "mp:resent"  # ZSET job id -> ms of the last event that reconcile sent again
 EXECUTION: Final = "mp:execution"  # STRING counter inside execution ids

@@ -45,9 +45,10 @@ UNLIMITED = Limits()
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """`answer`: accepted | replayed | mismatch (the key came with another body) | refused (detail: the limit's name) | error (detail:
-    the broken key). `created_ms`: when an accepted job was made. `left`: how many more jobs its owner may open, None: any number."""
+    the broken key) | unreplicated (done, but not on as many replicas' disks as it must be). `created_ms`: when an accepted job was
+    made. `left`: how many more jobs its owner may open, None: any number."""
 
-    answer: Literal["accepted", "replayed", "mismatch", "refused", "error"]
+    answer: Literal["accepted", "replayed", "mismatch", "refused", "error", "unreplicated"]
     id: str
     state: str
     created_ms: int = 0
