@@ -109,9 +109,10 @@ class Pressure:
         return max(0.0, (first - last) / (now - begun)) if now - begun >= FRESH_S else 0.0
 
     def _headers(self, policy: str, room_s: float | None) -> dict[str, str]:
-        seconds = BLIND_S if room_s is None else math.ceil(min(max(room_s, 1.0), LONGEST_S))
-        headers = {"Retry-After": str(math.ceil(seconds * random.uniform(1, 1 + JITTER)))}
-        return headers | (self.quota(0, seconds) if policy == OWNER_POLICY else {})
+        seconds = BLIND_S if room_s is None else min(room_s, LONGEST_S)
+        window_s, after_s = math.ceil(seconds), math.ceil(seconds * random.uniform(1, 1 + JITTER))
+        headers = {"Retry-After": str(after_s)}
+        return headers | (self.quota(0, window_s) if policy == OWNER_POLICY else {})
 
     def quota(self, left: int, window_s: int | None = None) -> dict[str, str]:
         """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4): `left` more jobs, for so long."""
