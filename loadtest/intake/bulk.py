@@ -1,0 +1,122 @@
+"""Many jobs at once, beside ``rq.Queue.enqueue_many``: jobs a second of one upload, and bytes of Redis for each that waits."""
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from loadtest.generator import Load
+from loadtest.intake.contenders import AFTER, BEFORE
+from loadtest.intake.rounds import ACCEPTED, Unclean
+from loadtest.stage import ROOT, SERVER, Product, RedisServer, Stage, cpu_s, drive, pinned, wait
+
+_PATIENCE_S = 1800.0  # for all jobs of one side
+_BLOCK = 1000  # lines made and sent at once
+_QUEUE = "rq:queue:default"
+_EVENTS = "mp:events"  # what the collector has not recorded yet
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """Jobs of one side in one round. `server_s`: CPU seconds of the API, 0 where there is none."""
+
+    jobs: int
+    per_s: float
+    server_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Redis's used_memory for `jobs` waiting jobs, beyond what it was before them."""
+
+    jobs: int
+    ours: int
+    theirs: int
+
+
+def batches(product: Product, peers: RedisServer, jobs: int, rounds: int) -> tuple[list[Bulk], list[Bulk]]:
+    """Uploads and enqueue_many of the same jobs, in turn; nothing if this Millpond has no /v1/batches."""
+    ours: list[Bulk] = []
+    theirs: list[Bulk] = []
+    for number in range(rounds):
+        one = upload(product, jobs, number * jobs)
+        if one is None:
+            break
+        ours.append(one)
+        theirs.append(enqueue_many(peers, jobs))
+    return ours, theirs
+
+
+def upload(product: Product, jobs: int, first: int = 0) -> Bulk | None:
+    """POST /v1/batches with so many lines, from its first byte to its answer; None if there is no such thing."""
+    line = Load(port=product.port, path="/v1/batches", before=BEFORE, after=AFTER + "\n")
+    headers = {"Content-Type": "application/x-ndjson", "Content-Length": str(jobs * len(line.body(0)))}
+    queued, server_s = _queued(product.redis), cpu_s(product.api)
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=_PATIENCE_S)
+    try:
+        began = time.monotonic()
+        connection.request("POST", line.path, body=_blocks(line, first, jobs), headers=headers)
+        answer = connection.getresponse()
+        document = orjson.loads(answer.read())
+        seconds = time.monotonic() - began
+    finally:
+        connection.close()
+    if answer.status == http.client.NOT_FOUND:
+        return None
+    queued = _queued(product.redis) - queued
+    if (answer.status, document.get("accepted"), document.get("rejected"), queued) != (ACCEPTED, jobs, 0, jobs):
+        raise Unclean(f"a batch of {jobs} lines: {answer.status}, {queued} jobs in Redis, {document}")
+    return Bulk(jobs, jobs / seconds, cpu_s(product.api) - server_s)
+
+
+def _blocks(line: Load, first: int, jobs: int) -> Iterator[bytes]:
+    for at in range(first, first + jobs, _BLOCK):
+        yield b"".join(map(line.body, range(at, min(at + _BLOCK, first + jobs))))
+
+
+def enqueue_many(peers: RedisServer, jobs: int) -> Bulk:
+    """The same through stock RQ, on the core where Millpond's API would be."""
+    queued = _queued(peers)
+    command = [*pinned(SERVER), sys.executable, "-m", "loadtest.peers.rq_many", str(peers.port), str(jobs)]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=_PATIENCE_S).stdout
+    if _queued(peers) - queued != jobs:
+        raise Unclean(f"enqueue_many of {jobs} jobs put {_queued(peers) - queued}")
+    return Bulk(jobs, float(said))
+
+
+def memory(folder: Path, jobs: int) -> Memory:
+    """Both sides with as many jobs waiting, Millpond's all recorded as accepted. Takes servers of its own."""
+    with Stage(folder) as stage:
+        product, peers = stage.product(), stage.redis("peers")
+        product.know_tasks()
+        product.collector()
+        before = _used(product.redis), _used(peers)
+        if upload(product, jobs) is None:
+            _submit(product, jobs)
+        with product.redis.client() as client:
+            wait(lambda: not client.xlen(_EVENTS), "all jobs are on record as accepted", _PATIENCE_S, every_s=0.1)
+        enqueue_many(peers, jobs)
+        return Memory(jobs, _used(product.redis) - before[0], _used(peers) - before[1])
+
+
+def _submit(product: Product, jobs: int) -> None:
+    load = Load(port=product.port, path="/v1/jobs", before=BEFORE, after=AFTER, seconds=_PATIENCE_S, requests=jobs)
+    outcome = drive(load)
+    if outcome.statuses != {ACCEPTED: jobs} or _queued(product.redis) != jobs:
+        raise Unclean(f"{jobs} submissions: answers by status {outcome.statuses}, {_queued(product.redis)} jobs in Redis")
+
+
+def _queued(server: RedisServer) -> int:
+    with server.client() as client:
+        return int(client.llen(_QUEUE))
+
+
+def _used(server: RedisServer) -> int:
+    with server.client() as client:
+        info: dict[str, int] = client.info("memory")
+        return info["used_memory"]
