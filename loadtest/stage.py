@@ -19,6 +19,7 @@ from loadtest.generator import Load, Outcome
 from millpond.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = (str(ROOT / "ops/redis/redis.conf"),)
 SERVER, REST = 0, 1  # cores: what is measured has one alone, where there are two
 _READY_S = 30.0
 _STOP_S = 30.0
@@ -30,7 +31,7 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """A Redis of the stage, with the settings that Millpond ships (ops/redis/redis.conf) but for its memory limit."""
+    """A Redis of the stage."""
 
     port: int
     process: Process
@@ -61,11 +62,11 @@ class Stage:
         self._stack.callback(stop, process)
         return process
 
-    def redis(self, name: str) -> RedisServer:
-        """Start a Redis that syncs every write."""
+    def redis(self, name: str, configuration: Sequence[str] = SHIPPED) -> RedisServer:
+        """Start a Redis that syncs every write, with the settings that Millpond ships but for their memory limit."""
         port, data = free_port(), self.folder / name
         data.mkdir()
-        process = self.run("millpond.redis_server", str(port), str(data), str(ROOT / "ops/redis/redis.conf"), core=REST)
+        process = self.run("millpond.redis_server", str(port), str(data), *configuration, core=REST)
         wait(lambda: listens(port), "Redis listens")
         server = RedisServer(port, process)
         with server.client() as client:

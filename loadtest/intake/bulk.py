@@ -6,14 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 
 from loadtest.generator import Load
 from loadtest.intake.contenders import AFTER, BEFORE
 from loadtest.intake.rounds import ACCEPTED, Unclean
-from loadtest.stage import ROOT, SERVER, Product, RedisServer, Stage, cpu_s, drive, pinned, wait
+from loadtest.stage import ROOT, SERVER, Product, RedisServer, cpu_s, drive, pinned, wait
 
 _PATIENCE_S = 1800.0  # for all jobs of one side
 _BLOCK = 1000  # lines made and sent at once
@@ -32,11 +31,13 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Redis's used_memory for `jobs` waiting jobs, beyond what it was before them."""
+    """Redis's used_memory for `jobs` waiting jobs, beyond what it was before them. `theirs` with the settings that Millpond ships,
+    which make RQ's hashes compact too; `theirs_stock` with Redis's own, as RQ's users have them."""
 
     jobs: int
     ours: int
     theirs: int
+    theirs_stock: int
 
 
 def batches(product: Product, peers: RedisServer, jobs: int, rounds: int) -> tuple[list[Bulk], list[Bulk]]:
@@ -89,19 +90,28 @@ def enqueue_many(peers: RedisServer, jobs: int) -> Bulk:
     return Bulk(jobs, float(said))
 
 
-def memory(folder: Path, jobs: int) -> Memory:
-    """Both sides with as many jobs waiting, Millpond's all recorded as accepted. Takes servers of its own."""
-    with Stage(folder) as stage:
-        product, peers = stage.product(), stage.redis("peers")
-        product.know_tasks()
-        product.collector()
-        before = _used(product.redis), _used(peers)
-        if upload(product, jobs) is None:
-            _submit(product, jobs)
-        with product.redis.client() as client:
-            wait(lambda: not client.xlen(_EVENTS), "all jobs are on record as accepted", _PATIENCE_S, every_s=0.1)
-        enqueue_many(peers, jobs)
-        return Memory(jobs, _used(product.redis) - before[0], _used(peers) - before[1])
+def memory(product: Product, peers: RedisServer, stock: RedisServer, jobs: int) -> Memory:
+    """All sides with as many jobs waiting, Millpond's all recorded as accepted. `stock` has Redis's own settings. What the servers
+    held before is deleted."""
+    servers = (product.redis, peers, stock)
+    for server in servers:
+        with server.client() as client:
+            client.flushall()
+    product.know_tasks()
+    product.collector()
+    before = [_used(server) for server in servers]
+    _fill(product, jobs)
+    enqueue_many(peers, jobs)
+    enqueue_many(stock, jobs)
+    ours, theirs, theirs_stock = (_used(server) - early for server, early in zip(servers, before, strict=True))
+    return Memory(jobs, ours, theirs, theirs_stock)
+
+
+def _fill(product: Product, jobs: int) -> None:
+    if upload(product, jobs) is None:
+        _submit(product, jobs)
+    with product.redis.client() as client:
+        wait(lambda: not client.xlen(_EVENTS), "all jobs are on record as accepted", _PATIENCE_S, every_s=0.1)
 
 
 def _submit(product: Product, jobs: int) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from loadtest.intake.contenders import PEERS_PYTHON
 from loadtest.stage import RedisServer
 
-_OURS = ("tornado", "gunicorn", "redis", "hiredis", "rq", "orjson", "pydantic")
-_PEERS = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "arq", "celery", "kombu", "redis", "hiredis")
+OURS = ("tornado", "gunicorn", "redis", "hiredis", "rq", "orjson", "pydantic")
+PEERS = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "arq", "celery", "kombu", "redis", "hiredis")
 _ASK = "import sys, importlib.metadata as m; print(*(m.version(name) for name in sys.argv[1:]))"
 
 
@@ -33,8 +33,8 @@ def versions(redis: RedisServer) -> dict[str, dict[str, str]]:
         info: dict[str, str] = client.info("server")
     server = info.get("valkey_version") or info["redis_version"]
     found = {"server": {"python": platform.python_version(), info.get("server_name", "redis"): server}}
-    found["ours"] = {name: version(name) for name in _OURS}
+    found["ours"] = {name: version(name) for name in OURS}
     if PEERS_PYTHON.exists():
-        said = subprocess.run([PEERS_PYTHON, "-c", _ASK, *_PEERS], capture_output=True, text=True, check=True).stdout
-        found["peers"] = dict(zip(_PEERS, said.split(), strict=True))
+        said = subprocess.run([PEERS_PYTHON, "-c", _ASK, *PEERS], capture_output=True, text=True, check=True).stdout
+        found["peers"] = dict(zip(PEERS, said.split(), strict=True))
     return found

@@ -11,7 +11,7 @@ from loadtest.intake import bulk
 from loadtest.intake.contenders import CONTENDERS, Contender, missing, start
 from loadtest.intake.machine import machine, versions
 from loadtest.intake.rounds import Plan, Rounds, Sample
-from loadtest.stage import REST, SERVER, Stage
+from loadtest.stage import REST, SERVER, Product, Stage
 
 OPEN = ("millpond", "rq", "arq", "celery")  # what is also asked at half of its own pace
 _OF_CAPACITY = 0.5
@@ -28,7 +28,7 @@ class Size:
     memory_jobs: int = 1_000_000
 
 
-QUICK = Size(plan=Plan(rounds=1, seconds=0.4), batch_jobs=2_000, memory_jobs=5_000)
+QUICK = Size(plan=Plan(rounds=1, seconds=0.3), batch_jobs=2_000, memory_jobs=2_000)
 
 
 @dataclass(slots=True)
@@ -52,33 +52,37 @@ def run(size: Size, say: Callable[[str], None]) -> Figures:
     if (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {REST})  # what is measured has its core alone
     figures = Figures(size.plan)
-    with tempfile.TemporaryDirectory(prefix="millpond-intake-") as folder:
-        _requests(Path(folder), size, figures, say)
-    if size.memory_jobs:
-        say(f"memory of {size.memory_jobs:,} waiting jobs")
-        with tempfile.TemporaryDirectory(prefix="millpond-intake-") as folder:
-            figures.memory = bulk.memory(Path(folder), size.memory_jobs)
+    with tempfile.TemporaryDirectory(prefix="millpond-intake-") as name, Stage(Path(name)) as stage:
+        say(f"servers start, on core {SERVER}")
+        figures.machine = machine(stage.folder)
+        product = stage.product(MILLPOND_DURABILITY="everysec")  # what it accepts at least: rounds set what Redis does
+        product.know_tasks()
+        figures.versions = versions(product.redis)
+        _requests(stage, product, size, figures, say)
+        _bulk(stage, product, size, figures, say)
     return figures
 
 
-def _requests(folder: Path, size: Size, figures: Figures, say: Callable[[str], None]) -> None:
-    with Stage(folder) as stage:
-        say(f"servers start, on core {SERVER}")
-        product = stage.product(MILLPOND_DURABILITY="everysec")  # what it accepts at least: rounds set what Redis does
-        product.know_tasks()
-        running = start(stage, product, _present(size.only, figures))
-        figures.machine, figures.versions = machine(folder), versions(product.redis)
-        rounds = Rounds(size.plan)
-        say(f"closed loop: {len(running)} contenders, {size.plan.rounds} rounds of {size.plan.seconds:g} s")
-        figures.closed = rounds.closed(running)
-        if size.open_loop:
-            offered = [(one, _half(figures.closed[one.contender.name])) for one in running if one.contender.name in OPEN]
-            say(f"open loop: {len(offered)} contenders at half of their pace")
-            figures.open = rounds.open(offered)
-        if size.batch_jobs:
-            say(f"uploads of {size.batch_jobs:,} jobs")
-            ours, theirs = bulk.batches(product, stage.redis("bulk"), size.batch_jobs, size.plan.rounds)
-            figures.uploads, figures.enqueue_many, figures.no_batches = ours, theirs, not ours
+def _requests(stage: Stage, product: Product, size: Size, figures: Figures, say: Callable[[str], None]) -> None:
+    running = start(stage, product, _present(size.only, figures))
+    rounds = Rounds(size.plan)
+    say(f"closed loop: {len(running)} contenders, {size.plan.rounds} rounds of {size.plan.seconds:g} s")
+    figures.closed = rounds.closed(running)
+    if size.open_loop:
+        offered = [(one, _half(figures.closed[one.contender.name])) for one in running if one.contender.name in OPEN]
+        say(f"open loop: {len(offered)} contenders at half of their pace")
+        figures.open = rounds.open(offered)
+
+
+def _bulk(stage: Stage, product: Product, size: Size, figures: Figures, say: Callable[[str], None]) -> None:
+    peers = stage.redis("bulk")
+    if size.batch_jobs:
+        say(f"uploads of {size.batch_jobs:,} jobs")
+        figures.uploads, figures.enqueue_many = bulk.batches(product, peers, size.batch_jobs, size.plan.rounds)
+        figures.no_batches = not figures.uploads
+    if size.memory_jobs:
+        say(f"memory of {size.memory_jobs:,} waiting jobs")
+        figures.memory = bulk.memory(product, peers, stage.redis("stock", ()), size.memory_jobs)
 
 
 def _present(only: Sequence[str], figures: Figures) -> list[Contender]:
