@@ -16,6 +16,7 @@ from loadtest.stage import ROOT, SERVER, Product, RedisServer, cpu_s, drive, pin
 
 _PATIENCE_S = 1800.0  # for all jobs of one side
 _BLOCK = 1000  # lines made and sent at once
+_PATH, _NDJSON = "/v1/batches", {"Content-Type": "application/x-ndjson"}
 _QUEUE = "rq:queue:default"
 _EVENTS = "mp:events"  # what the collector has not recorded yet
 
@@ -44,19 +45,26 @@ def batches(product: Product, peers: RedisServer, jobs: int, rounds: int) -> tup
     """Uploads and enqueue_many of the same jobs, in turn; nothing if this Millpond has no /v1/batches."""
     ours: list[Bulk] = []
     theirs: list[Bulk] = []
-    for number in range(rounds):
-        one = upload(product, jobs, number * jobs)
-        if one is None:
-            break
-        ours.append(one)
+    for number in range(rounds if has_batches(product) else 0):
+        ours.append(upload(product, jobs, number * jobs))
         theirs.append(enqueue_many(peers, jobs))
     return ours, theirs
 
 
-def upload(product: Product, jobs: int, first: int = 0) -> Bulk | None:
-    """POST /v1/batches with so many lines, from its first byte to its answer; None if there is no such thing."""
-    line = Load(port=product.port, path="/v1/batches", before=BEFORE, after=AFTER + "\n")
-    headers = {"Content-Type": "application/x-ndjson", "Content-Length": str(jobs * len(line.body(0)))}
+def has_batches(product: Product) -> bool:
+    """Whether an empty upload is answered by anything but 404."""
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=_PATIENCE_S)
+    try:
+        connection.request("POST", _PATH, headers=_NDJSON)
+        return connection.getresponse().status != http.client.NOT_FOUND
+    finally:
+        connection.close()
+
+
+def upload(product: Product, jobs: int, first: int = 0) -> Bulk:
+    """POST /v1/batches with so many lines, from its first byte to its answer."""
+    line = Load(port=product.port, path=_PATH, before=BEFORE, after=AFTER + "\n")
+    headers = {**_NDJSON, "Content-Length": str(jobs * len(line.body(0)))}
     queued, server_s = _queued(product.redis), cpu_s(product.api)
     connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=_PATIENCE_S)
     try:
@@ -67,8 +75,6 @@ def upload(product: Product, jobs: int, first: int = 0) -> Bulk | None:
         seconds = time.monotonic() - began
     finally:
         connection.close()
-    if answer.status == http.client.NOT_FOUND:
-        return None
     queued = _queued(product.redis) - queued
     if (answer.status, document.get("accepted"), document.get("rejected"), queued) != (ACCEPTED, jobs, 0, jobs):
         raise Unclean(f"a batch of {jobs} lines: {answer.status}, {queued} jobs in Redis, {document}")
@@ -108,7 +114,9 @@ def memory(product: Product, peers: RedisServer, stock: RedisServer, jobs: int) 
 
 
 def _fill(product: Product, jobs: int) -> None:
-    if upload(product, jobs) is None:
+    if has_batches(product):
+        upload(product, jobs)
+    else:
         _submit(product, jobs)
     with product.redis.client() as client:
         wait(lambda: not client.xlen(_EVENTS), "all jobs are on record as accepted", _PATIENCE_S, every_s=0.1)
