@@ -44,7 +44,8 @@ class Jobs(JobHandler):
     async def post(self) -> None:
         document = self.json_body()
         wait_s = self.wait_s()
-        receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers))
+        settled = self.application.settled.pop(self.request.connection, None)
+        receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers), settled)
         if receipt.left is not None:
             for name, value in self.application.pressure.quota(receipt.left).items():
                 self.set_header(name, value)

@@ -118,7 +118,7 @@ class Pressure:
         """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4): `left` more jobs, for so long."""
         policy = f'"{OWNER_POLICY}";q={self.limits.owner_jobs};qu="concurrent-requests"'
         window = "" if window_s is None else f";t={window_s}"
-        return {"RateLimit-Policy": policy, "RateLimit": f'"{OWNER_POLICY}";r={left}{window}'}
+        return {"Ratelimit-Policy": policy, "Ratelimit": f'"{OWNER_POLICY}";r={left}{window}'}
 
     def closed_by(self, seen: Figures) -> str | None:
         """The code by which every submission is refused now, or None."""

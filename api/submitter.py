@@ -1,6 +1,6 @@
 """Group commit: everything that waits to be submitted leaves in one script call over one connection (rule 9)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from api.lane import Lane
 from millpond import broker, keys, metrics, moves
 
 CAP = 500  # jobs in one call: about 10 ms of Redis; more would be felt by every worker
-REPLICA_MS = 700  # for replicas to sync: within the socket's time-out, and the client's
+REPLICA_MS = 500  # for replicas to sync; less than the lane takes for silence
 
 _SECONDS = metrics.REDIS_SECONDS.labels("submit")
 
@@ -47,6 +47,10 @@ class Submitter:
     async def submit(self, submission: moves.Submission) -> moves.Submitted:
         """Accept one job. Raises NotDone, or OutcomeUnknown: then the job may be there, and only its client may send it again."""
         return await self._lane.ask(submission, len(submission.data))
+
+    def send(self, submission: moves.Submission, done: Callable[[moves.Submitted | Exception], None]) -> None:
+        """As `submit`, without waiting: `done` will be called. Raises NotDone where too much waits."""
+        self._lane.put(submission, len(submission.data), done)
 
     async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))
