@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ import httpx2
 
 from millpond import broker, moves
 from tests.api.hand import Hand
+from tests.until import until
 
 
 class _Runs:
@@ -43,14 +44,14 @@ class _Runs:
 
 
 class Flood(_Runs):
-    """Clients that submit the same body again and again, as fast as they are answered, and keep every refusal."""
+    """Clients that submit the same body again and again, as fast as they are answered, and keep the last refusal."""
 
     def __init__(self, url: str, body: dict[str, Any], clients: int = 4) -> None:
         super().__init__(clients)
         self.url = url
         self.body = body
         self.answered: Counter[int] = Counter()
-        self.last: httpx2.Response | None = None  # refusal
+        self.refusals: deque[httpx2.Response] = deque(maxlen=1)
 
     def run(self) -> None:
         with httpx2.Client(base_url=self.url, timeout=10) as http:
@@ -58,7 +59,13 @@ class Flood(_Runs):
                 answer = http.post("/v1/jobs", json=self.body)
                 self.answered[answer.status_code] += 1
                 if answer.status_code != 202:
-                    self.last = answer
+                    self.refusals.append(answer)
+
+    def refusal(self) -> httpx2.Response:
+        """One that was answered after this was asked."""
+        self.refusals.clear()
+        until(lambda: self.refusals, 10, "somebody is refused")
+        return self.refusals[0]
 
 
 class Mill(_Runs):

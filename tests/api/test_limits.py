@@ -96,8 +96,8 @@ def test_a_full_queue_is_refused_with_503_and_others_are_not(limited: Replica, p
 
 def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limited: Replica, pond: Hand, full: bool) -> None:
     with Flood(limited.url, BODY, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
-        until(lambda: mill.ended > 50 and flood.last, 15, "the queue is full and drains")
-        answer, begun, ended = _fresh_refusal(flood), time.monotonic(), mill.ended
+        until(lambda: mill.ended > 50 and flood.refusals, 15, "the queue is full and drains")
+        answer, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         problem = answer.json()
         assert (answer.status_code, problem["code"]) == (503, "queue_full")
         assert pond.client.llen(keys.queue("default")) <= QUEUE_JOBS
@@ -112,19 +112,12 @@ def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limite
         until(lambda: limited.submit(BODY).status_code == 202, 10, "it opens again by itself")
 
 
-def _fresh_refusal(flood: Flood) -> httpx2.Response:
-    flood.last = None
-    until(lambda: flood.last, 5, "a refusal")
-    assert flood.last
-    return flood.last
-
-
 def test_under_a_flood_an_owner_keeps_within_the_quota_and_is_told_the_truth(limited: Replica, pond: Hand, full: bool) -> None:
     pond.client.sadd(keys.OPEN, *(f"elsewhere-{number}" for number in range(160)))
     pond.client.hset(keys.OWNERS, "public", 160)  # of other queues
     with Flood(limited.url, BODY, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
-        until(lambda: mill.ended > 50 and flood.last, 15, "the quota is used up")
-        answer, begun, ended = _fresh_refusal(flood), time.monotonic(), mill.ended
+        until(lambda: mill.ended > 50 and flood.refusals, 15, "the quota is used up")
+        answer, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         assert (answer.status_code, answer.json()["code"]) == (429, "owner_quota")
         assert int(pond.client.hget(keys.OWNERS, "public") or 0) <= OWNER_JOBS
         until(lambda: mill.ended - ended >= OWNER_JOBS / 10, 20)
@@ -142,9 +135,8 @@ def test_under_a_flood_redis_stays_under_its_watermark_and_drains(limited: Repli
     client.config_set("maxmemory", most)
     body = {"task": "echo", "args": ["x" * 60_000]}
     with Flood(limited.url, body, 32 if full else 4) as flood:
-        until(lambda: flood.last, 20, "Redis is full enough")
-    answer = flood.last
-    assert answer
+        until(lambda: flood.refusals, 20, "Redis is full enough")
+        answer = flood.refusal()
     assert (answer.status_code, answer.json()["code"], answer.json()["violated-policies"]) == (503, "redis_full", ["redis-memory"])
     assert 0.65 * most <= _used(client) < 0.9 * most, "refused by us, well before Redis would"
     assert set(flood.answered) == {202, 503}
@@ -153,7 +145,7 @@ def test_under_a_flood_redis_stays_under_its_watermark_and_drains(limited: Repli
     until(lambda: limited.http.get("/v1/stats").json()["intake"]["reason"] == "redis_full", 5)
     with Flood(limited.url, body, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
         until(lambda: mill.ended > 30, 15, "a worker keeps draining")
-        refusal, begun, ended = _fresh_refusal(flood), time.monotonic(), mill.ended
+        refusal, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         freed = (_used(client) - 0.9 * 0.7 * most) / 62_000
         until(lambda: mill.ended - ended >= freed, 20, "so many are worked off")
         took_s = time.monotonic() - begun
