@@ -6,6 +6,7 @@ from typing import Any
 
 from api.lane import Lane
 from millpond import broker, keys, metrics, moves
+from millpond.errors import RedisFull
 
 CAP = 500  # jobs in one call: about 10 ms of Redis; more would be felt by every worker
 REPLICA_MS = 500  # for replicas to sync; less than the lane takes for silence
@@ -55,8 +56,11 @@ class Submitter:
     async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))
         call = moves.submit(batch, self._idempotency_h, self._limits)
-        with _SECONDS.time():
-            answers, *replies = await broker.exchange_async(connection, [call], self._acks.commands())
+        try:
+            with _SECONDS.time():
+                answers, *replies = await broker.exchange_async(connection, [call], self._acks.commands())
+        except RedisFull:
+            return [moves.Submitted("refused", one.id, "", detail="redis-memory") for one in batch]
         return answers if self._acks.kept(replies) else [_unreplicated(one) for one in answers]
 
     async def close(self) -> None:

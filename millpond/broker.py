@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from millpond.errors import NotDone, OutcomeUnknown
+from millpond.errors import NotDone, OutcomeUnknown, RedisFull
 from millpond.moves import Arg, Call
 
 T = TypeVar("T")
@@ -66,6 +66,11 @@ def refused(error: BaseException) -> bool:
     )
 
 
+def _refusal(error: Exception) -> NotDone:
+    kind = RedisFull if isinstance(error, redis.exceptions.OutOfMemoryError) else NotDone
+    return kind(f"Redis refused: {error}")
+
+
 def run(client: redis.Redis, call: Call[T]) -> T:
     """Run one call. Raises NotDone, OutcomeUnknown, or redis's ResponseError for what no script of ours should cause."""
     answer: T = run_all(client, [call])[0]
@@ -84,11 +89,11 @@ def run_all(client: redis.Redis, calls: Sequence[Call[Any]]) -> list[Any]:
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         connection.disconnect()
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise _refusal(error) from error
         raise OutcomeUnknown(f"Redis did not answer: {error}") from error
     except redis.exceptions.ResponseError as error:
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise _refusal(error) from error
         raise
     except BaseException:
         connection.disconnect()
@@ -140,11 +145,11 @@ async def exchange_async(connection: Any, calls: Sequence[Call[Any]], then: Sequ
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         await connection.disconnect(nowait=True)
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise _refusal(error) from error
         raise OutcomeUnknown(f"Redis did not answer: {error}") from error
     except redis.exceptions.ResponseError as error:
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise _refusal(error) from error
         raise
     except BaseException:
         await connection.disconnect(nowait=True)

@@ -69,6 +69,12 @@ class NotDone(Unavailable):
     code = "redis_unavailable"
 
 
+class RedisFull(NotDone):
+    """Redis has no memory for what is new (maxmemory); what it holds goes on."""
+
+    code = "redis_full"
+
+
 class OutcomeUnknown(Unavailable):
     """The request was sent and no answer came: it may or may not have been done (rule 9)."""
 
