@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.lane import Lane
-from millpond import broker, keys, metrics, moves
+from api.link import Command, Link
+from millpond import keys, metrics, moves
 from millpond.errors import RedisFull
 
 CAP = 500  # jobs in one call: about 10 ms of Redis; more would be felt by every worker
@@ -21,7 +22,7 @@ class Acks:
     replicas: int = 0
     primary: bool = True
 
-    def commands(self) -> list[broker.Command]:
+    def commands(self) -> list[Command]:
         """What follows the submissions in the same write. WAITAOF (Redis 7.2) looks at the last write of its own connection, and a
         replay writes nothing: so there is a write for it to look at."""
         if not self.replicas:
@@ -53,12 +54,12 @@ class Submitter:
         """As `submit`, without waiting: `done` will be called. Raises NotDone where too much waits."""
         self._lane.put(submission, len(submission.data), done)
 
-    async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
+    async def _exchange(self, link: Link, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))
         call = moves.submit(batch, self._idempotency_h, self._limits)
         try:
             with _SECONDS.time():
-                answers, *replies = await broker.exchange_async(connection, [call], self._acks.commands())
+                answers, *replies = await link.exchange([call], self._acks.commands())
         except RedisFull:
             return [moves.Submitted("refused", one.id, "", detail="redis-memory") for one in batch]
         return answers if self._acks.kept(replies) else [_unreplicated(one) for one in answers]

@@ -1,21 +1,18 @@
 """Redis connections with retries off, and how a script call ends: done, not done, or unknown (rule 9)."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
-from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from millpond.errors import NotDone, OutcomeUnknown, RedisFull
-from millpond.moves import Arg, Call
+from millpond.moves import Call
 
 T = TypeVar("T")
-Command = tuple[Arg, ...]
 
 TIMEOUT_S = 1.0  # socket time-out everywhere: a lost reply is noticed within it (rule 4)
 
@@ -66,9 +63,10 @@ def refused(error: BaseException) -> bool:
     )
 
 
-def _refusal(error: Exception) -> NotDone:
-    kind = RedisFull if isinstance(error, redis.exceptions.OutOfMemoryError) else NotDone
-    return kind(f"Redis refused: {error}")
+def refusal(error: Exception) -> NotDone:
+    """What to raise for an error reply that means so."""
+    full = isinstance(error, redis.exceptions.OutOfMemoryError) or str(error).startswith("OOM")
+    return (RedisFull if full else NotDone)(f"Redis refused: {error}")
 
 
 def run(client: redis.Redis, call: Call[T]) -> T:
@@ -89,11 +87,11 @@ def run_all(client: redis.Redis, calls: Sequence[Call[Any]]) -> list[Any]:
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         connection.disconnect()
         if refused(error):
-            raise _refusal(error) from error
+            raise refusal(error) from error
         raise OutcomeUnknown(f"Redis did not answer: {error}") from error
     except redis.exceptions.ResponseError as error:
         if refused(error):
-            raise _refusal(error) from error
+            raise refusal(error) from error
         raise
     except BaseException:
         connection.disconnect()
@@ -119,63 +117,5 @@ def _reply(connection: Any) -> Any:
     """One reply; an error reply is returned, so that the replies after it are still read."""
     try:
         return connection.read_response()
-    except redis.exceptions.ResponseError as error:
-        return error
-
-
-@asynccontextmanager
-async def connected(client: "redis.asyncio.Redis") -> AsyncIterator[Any]:
-    """A connection that is up, for `exchange_async`. Raises NotDone where there is none: nothing was sent yet."""
-    pool = client.connection_pool
-    try:
-        connection = await pool.get_connection()
-    except (redis.exceptions.RedisError, OSError) as error:
-        raise NotDone(f"Redis cannot be reached: {error}") from error
-    try:
-        yield connection
-    finally:
-        await pool.release(connection)
-
-
-async def exchange_async(connection: Any, calls: Sequence[Call[Any]], then: Sequence[Command] = ()) -> list[Any]:
-    """Run calls in one write and one read, in order; raises as `run`, for the first that failed. The plain commands `then` follow in
-    the same write; their replies come after the calls' values, an error among them as its exception."""
-    try:
-        return await _exchange_async(connection, calls, then)
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
-        await connection.disconnect(nowait=True)
-        if refused(error):
-            raise _refusal(error) from error
-        raise OutcomeUnknown(f"Redis did not answer: {error}") from error
-    except redis.exceptions.ResponseError as error:
-        if refused(error):
-            raise _refusal(error) from error
-        raise
-    except BaseException:
-        await connection.disconnect(nowait=True)
-        raise
-
-
-async def _exchange_async(connection: Any, calls: Sequence[Call[Any]], then: Sequence[Command]) -> list[Any]:
-    # hiredis packs 8 times faster than redis-py's asyncio side does; its sync side uses it by itself.
-    packed = [pack_command(("EVALSHA", c.script.sha, 0, *c.args)) for c in calls]  # type: ignore[arg-type]  # its stub knows one word
-    after = [pack_command(words) for words in then]  # type: ignore[arg-type]
-    await connection.send_packed_command(packed + after)
-    replies = [await _reply_async(connection) for _ in packed]
-    answered = [await _reply_async(connection) for _ in after]
-    for at, reply in enumerate(replies):
-        if isinstance(reply, redis.exceptions.NoScriptError):
-            text = pack_command(("EVAL", calls[at].script.text, 0, *calls[at].args))  # type: ignore[arg-type]
-            await connection.send_packed_command([text, *after])  # what follows a call must follow it also then
-            replies[at] = await _reply_async(connection)
-            answered = [await _reply_async(connection) for _ in after]
-        if isinstance(replies[at], redis.exceptions.RedisError):
-            raise replies[at]
-    return [*(call.read(reply) for call, reply in zip(calls, replies, strict=True)), *answered]
-
-
-async def _reply_async(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
     except redis.exceptions.ResponseError as error:
         return error
