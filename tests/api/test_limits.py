@@ -96,7 +96,7 @@ def test_a_full_queue_is_refused_with_503_and_others_are_not(limited: Replica, p
 
 def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limited: Replica, pond: Hand, full: bool) -> None:
     with Flood(limited.url, BODY, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
-        until(lambda: mill.ended > 50 and flood.refusals, 15, "the queue is full and drains")
+        until(lambda: mill.ended > 40 and flood.refusals, 15, "the queue is full and drains")
         answer, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         problem = answer.json()
         assert (answer.status_code, problem["code"]) == (503, "queue_full")
@@ -116,7 +116,7 @@ def test_under_a_flood_an_owner_keeps_within_the_quota_and_is_told_the_truth(lim
     pond.client.sadd(keys.OPEN, *(f"elsewhere-{number}" for number in range(160)))
     pond.client.hset(keys.OWNERS, "public", 160)  # of other queues
     with Flood(limited.url, BODY, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
-        until(lambda: mill.ended > 50 and flood.refusals, 15, "the quota is used up")
+        until(lambda: mill.ended > 40 and flood.refusals, 15, "the quota is used up")
         answer, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         assert (answer.status_code, answer.json()["code"]) == (429, "owner_quota")
         assert int(pond.client.hget(keys.OWNERS, "public") or 0) <= OWNER_JOBS
