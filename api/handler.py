@@ -2,10 +2,12 @@
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tornado.web import HTTPError, RequestHandler
 
+from api.described import Call, Header, Parameter
 from api.problems import Refused, ours, problem
 from millpond import codec
 from millpond.errors import BadInput, MillpondError, NotFound, Unavailable
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from api.app import Api
 
 MAX_WAIT_S = 60  # proxies cut a silent request at about 100 s (research: features 4); answer well before
+
+WAIT: Final = Parameter(
+    "wait",
+    "query",
+    f"Wait so many seconds for the job's end, at most {MAX_WAIT_S}.",
+    {"type": "number", "minimum": 0, "maximum": 999_999_999, "multipleOf": 0.001},
+)
+PREFER: Final = Parameter("Prefer", "header", "`wait=N` (RFC 7240) is the same; other preferences are ignored.", {"type": "string"})
+APPLIED: Final = Header("Preference-Applied", "`wait=N`, as it was heeded.", {"type": "string", "pattern": "^wait=[0-9]+$"}, always=False)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WAIT = re.compile(r"\s*wait\s*(?:=\s*\"?(\d{1,9})\"?)?\s*(?:;.*)?", re.IGNORECASE)
@@ -25,6 +36,7 @@ class Handler(RequestHandler):
 
     application: "Api"
     route: ClassVar[str] = "none"  # the label in metrics: never a path, which a client could make endless
+    calls: ClassVar[Mapping[str, Call]] = {}  # what each method takes and answers: /openapi.json
     request_id = ""
     code = ""  # of the problem that was answered
 

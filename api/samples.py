@@ -1,0 +1,25 @@
+"""A value that a JSON Schema is likely to take, for examples. Whoever shows it checks it."""
+
+from typing import Any, Final
+
+from api.described import Schema
+
+_VALUES: Final[dict[str, Any]] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None, "array": [], "object": {}}
+
+
+def sample(schema: Schema) -> Any:
+    """What the schema itself names as a value, else the plainest of its type; "text" where anything goes."""
+    for known in ("const", "default"):
+        if known in schema:
+            return schema[known]
+    for several in ("examples", "enum", "anyOf", "oneOf"):
+        if schema.get(several):
+            return sample(schema[several][0]) if several.endswith("Of") else schema[several][0]
+    match schema.get("type", "string"):
+        case "object":
+            return {name: sample(schema.get("properties", {}).get(name, {})) for name in schema.get("required", [])}
+        case "integer" | "number" if "minimum" in schema:
+            return schema["minimum"]
+        case str(kind):
+            return _VALUES.get(kind)
+    return None
