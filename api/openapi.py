@@ -43,11 +43,12 @@ def document(routes: Routes, entries: Iterable[Entry]) -> Document:
 
 def _path(handler: type[Handler], offered: Sequence[Entry]) -> dict[str, Any]:
     shared = [*(one for name, one in IN_PATH.items() if f"{{{name}}}" in handler.route), REQUEST_ID]
-    calls = {method.lower(): _operation(call, offered) for method, call in handler.calls.items()}
+    missing = ("not_found",) if "{" in handler.route else ()  # what is no such name is no such path
+    calls = {method.lower(): _operation(call, offered, missing) for method, call in handler.calls.items()}
     return {"parameters": [one.document() for one in shared], **calls}
 
 
-def _operation(call: Call, offered: Sequence[Entry]) -> dict[str, Any]:
+def _operation(call: Call, offered: Sequence[Entry], more: Sequence[str]) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": call.name, "tags": [call.tag], "summary": call.summary}
     if call.text:
         operation["description"] = call.text
@@ -56,7 +57,7 @@ def _operation(call: Call, offered: Sequence[Entry]) -> dict[str, Any]:
     if call.body:
         operation["requestBody"] = {"required": call.must, "content": {call.body_kind: {"schema": _body(call.body, offered)}}}
     answers = {str(status): _answer(call, status) for status in dict.fromkeys(answer.status for answer in call.answers)}
-    refusals = {str(status): _refusal(status, codes) for status, codes in by_status({*EVERY, *call.refuses}).items()}
+    refusals = {str(status): _refusal(status, codes) for status, codes in by_status({*EVERY, *call.refuses, *more}).items()}
     return {**operation, "responses": {**answers, **refusals}}
 
 

@@ -35,9 +35,15 @@ def _after_1970(moment: datetime) -> datetime:
     return moment
 
 
+def _whole(value: Any) -> Any:
+    """3.0 is an integer to JSON Schema, and to some writers of JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Span = Annotated[float, Field(ge=0.001, le=MAX_SECONDS)]
 Moment = Annotated[datetime, BeforeValidator(_read_moment), AfterValidator(_after_1970)]
+Attempts = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1000)]
 QueueName = Annotated[str, StringConstraints(pattern=f"^{QUEUE_NAME.pattern}$")]
 TagName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
@@ -57,7 +63,7 @@ class Retry(BaseModel):
 
     model_config = _STRICT
 
-    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = Field(None, description="how many failures end the job")
+    max_attempts: Attempts | None = Field(None, description="how many failures end the job")
     backoff_s: Seconds | None = Field(None, description="the pause before the second attempt")
     backoff_factor: Annotated[float, Field(ge=1, le=1000)] | None = Field(None, description="how much longer each further pause is")
     max_backoff_s: Seconds | None = Field(None, description="no pause is longer")

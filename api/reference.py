@@ -10,6 +10,7 @@ from api.described import TEXT, Answer, Call, Header, Parameter
 from api.handler import Handler
 from api.tasks import Catalogue
 from millpond import codec
+from millpond.catalogue import Entry
 from millpond.errors import NotDone
 
 HTML: Final = "text/html; charset=utf-8"
@@ -44,13 +45,13 @@ class Reference:
         digests = [(entry.name, entry.digest) for entry in entries]
         async with self._turn:
             if digests != self._digests:
-                document = openapi.document(self._routes, entries)
-                self._rendered = await asyncio.to_thread(_render, document)
+                self._rendered = await asyncio.to_thread(_render, self._routes, entries)
                 self._digests = digests
             return self._rendered
 
 
-def _render(document: openapi.Document) -> Rendered:
+def _render(routes: openapi.Routes, entries: list[Entry]) -> Rendered:
+    document = openapi.document(routes, entries)
     text = codec.render(document)
     return Rendered(f'"{sha256(text).hexdigest()[:16]}"', text, page.render(document))
 
