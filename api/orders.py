@@ -83,7 +83,7 @@ class Body(BaseModel):  # type: ignore[no-redef]  # mypy takes the field kwargs 
     run_at: Moment | None = Field(None, description="not before; a time with its offset, after 1970. Give this or `delay_s`")
     timeout_s: Span | None = Field(None, description="how long one attempt may run; default: the task's")
     expires_in_s: Span | None = Field(None, description="ends `expired` if it has not ended by then")
-    retry: Retry | None = Field(None, description="how failures are tried again; default: the task's")
+    retry: Retry | None = Field(None, description=f"`{{{', '.join(Retry.model_fields)}}}`; default: the task's")
     tags: Tags = Field({}, description=f"up to {MAX_TAGS} names with text values, to find jobs by")
     front: bool = Field(False, description="true: to the head of the queue")
 

@@ -23,7 +23,7 @@ JOB: Final[Mapping[str, str]] = {
     "id": "32 hexadecimal digits, in the order of time",
     "task": "what runs; null where a stock RQ producer's payload cannot be read",
     "queue": "where it waits",
-    "status": "where it stands (docs/states.md)",
+    "status": ", ".join(f"`{state}`" for state in State),
     "reason": "why it is in this state, where that needs saying",
     "attempt": "starts in this run",
     "failures": "exceptions and time-outs in this run",
@@ -45,7 +45,7 @@ JOB: Final[Mapping[str, str]] = {
     "run_at": "when it is due",
     "expires_at": "when it ends `expired`",
     "result": "what the function returned",
-    "error": "why it failed",
+    "error": "why it failed: `{code, message, traceback}`",
 }
 """The members of a job in the order of `Job.public`, and what they mean."""
 
