@@ -76,7 +76,7 @@ def shape(schema: Schema) -> str:
             return " or ".join(shape(one) for one in schema[choices])
     if "const" in schema or "enum" in schema:
         return " ".join(f"<code>{xhtml_escape(json.dumps(one))}</code>" for one in schema.get("enum", [schema.get("const")]))
-    return ", ".join([_kind(schema), *_limits(schema)])
+    return ", ".join(filter(None, [_kind(schema), " ".join(_limits(schema))]))
 
 
 def _kind(schema: Schema) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Literal, get_type_hints
 
+import orjson
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
@@ -12,9 +13,11 @@ from api.described import TEXT, Schema, listed, record, ref
 from api.orders import Body, Retry
 from api.problems import MEDIA_TYPE
 from api.queues import Queue, Worker
+from millpond import codec
 from millpond.catalogue import POLICY, Entry
 from millpond.job import Job, State
 from millpond.parameters import Parameter
+from millpond.times import from_ms
 from millpond.views import JobError
 
 __all__ = ["JOB", "MEDIA_TYPE", "components", "refusal"]
@@ -94,12 +97,34 @@ def _problem() -> Schema:
 _STATUS: Final[Schema] = {"enum": [state.value for state in State]}
 
 
+_SHOWN: Final = Job(
+    id="019c0f3a5b7c7d2e8a41b6c3d9e0f152",
+    task="sleep",
+    queue="default",
+    status="finished",
+    version=4,
+    attempt=1,
+    max_attempts=1,
+    args=[0.1],
+    kwargs={},
+    tags={"who": "me"},
+    timeout_s=600,
+    worker="7c2f1d0e9b8a4c6d",
+    created_at=from_ms(1_769_860_800_000),
+    enqueued_at=from_ms(1_769_860_800_000),
+    started_at=from_ms(1_769_860_800_004),
+    ended_at=from_ms(1_769_860_800_105),
+    recorded_at=from_ms(1_769_860_800_230),
+)
+
+
 def _job() -> Schema:
     hints = get_type_hints(Job)
     shapes: dict[str, Schema] = {name: _plain(hints.get(name, Any)) for name in Job(id="", status="queued").public()}
     shapes |= {"status": _STATUS, "error": {"anyOf": [ref("JobError"), {"type": "null"}]}}
     properties = {name: {**shape, "description": JOB[name]} for name, shape in shapes.items()}
-    return _said(record(**properties), "A job as it stood when it was read.")
+    example = orjson.loads(codec.render(_SHOWN.public()))
+    return {**_said(record(**properties), "A job as it stood when it was read."), "examples": [example]}
 
 
 def _task() -> Schema:

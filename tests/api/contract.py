@@ -69,7 +69,8 @@ def _body_fault(described: Mapping[str, Any], method: str, answer: httpx2.Respon
         return f"it is {kind}"
     if "json" not in kind:
         return ""
-    error = best_match(_validator(json.dumps(described[kind]["schema"])).iter_errors(answer.json()))
+    validator, body = _validator(json.dumps(described[kind]["schema"])), answer.json()
+    error = None if validator.is_valid(body) else best_match(validator.iter_errors(body))
     return f"{error.json_path}: {error.message[:300]}" if error else ""
 
 
