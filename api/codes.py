@@ -15,17 +15,21 @@ class Code:
     meaning: str
 
 
+_UNREADABLE: Final[dict[str, str]] = {
+    "bad_json": "the body is not one JSON text",
+    "bad_utf8": "the body is not UTF-8",
+    "duplicate_key": "an object gives a key twice",
+    "too_deep": "arrays and objects are nested deeper than 32",
+    "number_too_large": "a number fits neither 64 bits nor a double",
+    "not_a_number": "NaN and infinity are not JSON",
+    "lone_surrogate": "half a UTF-16 pair is not text",
+    "nul_character": "U+0000 is text that a database cannot hold",
+}
+
 _PROBLEMS: Final[dict[int, dict[str, str]]] = {
     400: {
         "malformed": "the request is not valid HTTP",
-        "bad_json": "the body is not one JSON text",
-        "bad_utf8": "the body is not UTF-8",
-        "duplicate_key": "an object gives a key twice",
-        "too_deep": "arrays and objects are nested deeper than 32",
-        "number_too_large": "a number fits neither 64 bits nor a double",
-        "not_a_number": "NaN and infinity are not JSON",
-        "lone_surrogate": "half a UTF-16 pair is not text",
-        "nul_character": "U+0000 is text that a database cannot hold",
+        **_UNREADABLE,
         "bad_parameter": "a query parameter is unknown, wrong or given twice; `parameter` names it",
         "bad_cursor": "the cursor is not one that a list answered",
         "bad_idempotency_key": "the key is empty, too long or not printable ASCII",
@@ -58,10 +62,10 @@ _PROBLEMS: Final[dict[int, dict[str, str]]] = {
 
 PROBLEMS: Final = {word: Code(word, status, meaning) for status, words in _PROBLEMS.items() for word, meaning in words.items()}
 
-UNREADABLE: Final = tuple(_PROBLEMS[400])[1:9]
+UNREADABLE: Final = tuple(_UNREADABLE)
 """Codes of a body that is not JSON as we take it (`millpond.codec.decode`)."""
 
-FAULTS: Final[dict[str, str]] = {word: PROBLEMS[word].meaning for word in UNREADABLE} | {
+FAULTS: Final[dict[str, str]] = _UNREADABLE | {
     "missing_field": "a required member is not there",
     "unknown_field": "there is no such member",
     "wrong_type": "a value is not of its type",
