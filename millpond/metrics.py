@@ -67,6 +67,8 @@ QUEUED: Final = _gauge("api", "queued_jobs", "Jobs that wait in a queue, as of t
 STARTED: Final = _gauge("api", "started_jobs", "Jobs that workers hold, as of this scrape.", "queue")
 OPEN: Final = _gauge("api", "open_jobs", "Accepted jobs that the database does not hold in a final state, as of this scrape.")
 WORKERS: Final = _gauge("api", "workers", "Registered workers, as of this scrape.")
+REDIS_USED: Final = _gauge("api", "redis_used_bytes", "Redis's memory as maxmemory counts it, as of this scrape.")
+REDIS_MOST: Final = _gauge("api", "redis_max_bytes", "Redis's maxmemory, 0 for none; MILLPOND_REDIS_FULL_AT of it shuts intake.")
 
 EVENTS: Final = _counter("collector", "events_total", "Events read from the stream, by kind.", "kind")
 RECORDED: Final = _counter("collector", "recorded_jobs_total", "Job rows written, by status; one job is written at each change.", "status")
