@@ -50,7 +50,7 @@ class Handler(RequestHandler):
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Refused(415, "unsupported_media_type", "Send the body as application/json.")
-        return codec.decode(self.request.body, self.application.limits.body_bytes)
+        return codec.decode(self.request.body, self.application.limits.body_bytes, self.application.config.max_body_values)
 
     def query(self, name: str) -> str | None:
         """A query parameter, once or not at all."""
