@@ -50,7 +50,7 @@ PREFIXES: Final = {
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH 10 s bucket -> jobs ended in it
-    "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
+    "IDEMPOTENCY": "mp:idempotency:",  # {slot}:{level}:{number}  HASH digest -> raw id, body digest; + if full
 }
 
 
