@@ -109,7 +109,7 @@ IDS = pytest.StashKey[list[str]]()
 
 @pytest.mark.timeout(1800)
 def test_the_same_jobs_after_they_were_recorded_and_forgotten(
-    replicas: list[Replica], store_of_keys: RedisServer, shared_database: str, request: pytest.FixtureRequest
+    replicas: list[Replica], store_of_keys: RedisServer, shared_database: str, full: bool, request: pytest.FixtureRequest
 ) -> None:
     ids = request.config.stash[IDS]
     hand, store = Hand(store_of_keys.url), open_store(shared_database)
@@ -118,18 +118,20 @@ def test_the_same_jobs_after_they_were_recorded_and_forgotten(
         hand.collect(store, *(job.id for job in jobs))
         hand.forget(*(job.id for job in jobs))
     assert not hand.client.exists(keys.OPEN, *map(keys.job, ids[:100]))
-    told = asyncio.run(trials(replicas, min(len(ids), 500)))
+    told = asyncio.run(trials(replicas, 500 if full else 40))
     assert by_state(told, 200) == ids[: len(told)]
     assert all(one.replayed for all_told in told for one in all_told)
     assert not hand.client.exists(keys.OPEN)
 
 
 @pytest.mark.timeout(1800)
-def test_the_same_jobs_after_redis_was_killed(replicas: list[Replica], store_of_keys: RedisServer, request: pytest.FixtureRequest) -> None:
+def test_the_same_jobs_after_redis_was_killed(
+    replicas: list[Replica], store_of_keys: RedisServer, full: bool, request: pytest.FixtureRequest
+) -> None:
     ids = request.config.stash[IDS]
     store_of_keys.restart()
     until(lambda: all(replica.is_ready() for replica in replicas), 15)
-    told = asyncio.run(trials(replicas, min(len(ids), 500)))
+    told = asyncio.run(trials(replicas, 500 if full else 40))
     assert by_state(told, 200) == ids[: len(told)]
     with store_of_keys.client() as client:
         assert not client.exists(keys.OPEN)
