@@ -89,49 +89,62 @@ def by_state(told: list[list[Told]], status: int) -> list[str]:
     return [id for (id,) in ids]
 
 
-# The tests below share one Redis and go on where the one before stopped.
+@pytest.fixture(scope="module")
+def told(replicas: list[Replica], full: bool) -> list[list[Told]]:
+    """What everybody was told the first time."""
+    return asyncio.run(trials(replicas, 10_000 if full else 200))
+
+
+@pytest.fixture(scope="module")
+def ids(told: list[list[Told]]) -> list[str]:
+    """The job of each key."""
+    return [all_told[0].id for all_told in told]
+
+
+def all_replayed(replicas: Sequence[Replica], ids: list[str], full: bool) -> None:
+    """Everybody who comes again is told the same finished jobs."""
+    told = asyncio.run(trials(replicas, 500 if full else 40))
+    assert told == [[Told(200, id, replayed=True)] * PARALLEL for id in ids[: len(told)]]
 
 
 @pytest.mark.timeout(1800)
-def test_one_job_for_each_key(replicas: list[Replica], store_of_keys: RedisServer, full: bool, request: pytest.FixtureRequest) -> None:
-    count = 10_000 if full else 200
-    told = asyncio.run(trials(replicas, count))
-    ids = by_state(told, 202)
+def test_one_job_for_each_key(told: list[list[Told]], ids: list[str], store_of_keys: RedisServer) -> None:
+    print(f"{len(told)} trials of {PARALLEL} parallel submissions with one key: {len(set(ids))} jobs")
+    assert {one.status for all_told in told for one in all_told} == {202}
+    assert {len({one.id for one in all_told}) for all_told in told} == {1}
     assert {sum(not one.replayed for one in all_told) for all_told in told} == {1}
-    with store_of_keys.client() as client:
-        assert client.scard(keys.OPEN) == client.llen(keys.queue("default")) == len(set(ids)) == count
-    print(f"{count} trials of {PARALLEL} parallel submissions with one key: {len(set(ids))} jobs")
-    request.config.stash[IDS] = ids
+    assert len(set(ids)) == len(told)
 
 
-IDS = pytest.StashKey[list[str]]()
-
-
-@pytest.mark.timeout(1800)
-def test_the_same_jobs_after_they_were_recorded_and_forgotten(
-    replicas: list[Replica], store_of_keys: RedisServer, shared_database: str, full: bool, request: pytest.FixtureRequest
-) -> None:
-    ids = request.config.stash[IDS]
+@pytest.fixture(scope="module")
+def forgotten(ids: list[str], store_of_keys: RedisServer, shared_database: str) -> list[str]:
+    """The jobs, run, recorded and forgotten."""
     hand, store = Hand(store_of_keys.url), open_store(shared_database)
+    assert hand.client.scard(keys.OPEN) == hand.client.llen(keys.queue("default")) == len(ids)
     while jobs := hand.begin(500):
         hand.finish(*jobs, result=1)
         hand.collect(store, *(job.id for job in jobs))
         hand.forget(*(job.id for job in jobs))
-    assert not hand.client.exists(keys.OPEN, *map(keys.job, ids[:100]))
-    told = asyncio.run(trials(replicas, 500 if full else 40))
-    assert by_state(told, 200) == ids[: len(told)]
-    assert all(one.replayed for all_told in told for one in all_told)
-    assert not hand.client.exists(keys.OPEN)
+    store.close()
+    return ids
+
+
+@pytest.mark.timeout(1800)
+def test_the_same_jobs_after_they_were_recorded_and_forgotten(
+    replicas: list[Replica], store_of_keys: RedisServer, forgotten: list[str], full: bool
+) -> None:
+    with store_of_keys.client() as client:
+        assert not client.exists(keys.OPEN, *map(keys.job, forgotten[:1000]))
+        all_replayed(replicas, forgotten, full)
+        assert not client.exists(keys.OPEN)
 
 
 @pytest.mark.timeout(1800)
 def test_the_same_jobs_after_redis_was_killed(
-    replicas: list[Replica], store_of_keys: RedisServer, full: bool, request: pytest.FixtureRequest
+    replicas: list[Replica], store_of_keys: RedisServer, forgotten: list[str], full: bool
 ) -> None:
-    ids = request.config.stash[IDS]
     store_of_keys.restart()
     until(lambda: all(replica.is_ready() for replica in replicas), 15)
-    told = asyncio.run(trials(replicas, 500 if full else 40))
-    assert by_state(told, 200) == ids[: len(told)]
+    all_replayed(replicas, forgotten, full)
     with store_of_keys.client() as client:
         assert not client.exists(keys.OPEN)
