@@ -58,6 +58,7 @@ class Api(Application):
         self.config = config
         self.limits = Limits(
             body_bytes=config.max_body_bytes,
+            body_values=config.max_body_values,
             header_bytes=config.max_header_bytes,
             url_bytes=config.max_url_bytes,
             header_s=config.header_timeout_s,
@@ -122,7 +123,8 @@ class Api(Application):
     def log_request(self, handler: RequestHandler) -> None:
         """Count an answer; tell of it only where somebody reads debug lines. Called by Tornado after each."""
         assert isinstance(handler, Handler)
-        method, status, seconds = handler.request.method or "", handler.get_status(), handler.request.request_time()
+        status, seconds = handler.get_status(), handler.request.request_time()
+        method = handler.request.method if handler.request.method in handler.SUPPORTED_METHODS else "other"
         metrics.HTTP_REQUESTS.labels(handler.route, method, status).inc()
         metrics.HTTP_SECONDS.labels(handler.route).observe(seconds)
         if handler.code:

@@ -55,6 +55,11 @@ class Stream(IOStream):
         """Bytes that the kernel has taken for the other side so far."""
         return self._total_write_done_index
 
+    @property
+    def unread(self) -> int:
+        """Bytes written that the kernel has not taken yet."""
+        return len(self._write_buffer) if self._write_buffer else 0
+
     def first_line_within(self, size: int) -> bool:
         """Whether the bytes that wait begin with a line of at most `size`."""
         return 0 <= self._read_buffer.find(b"\r\n") <= size

@@ -51,6 +51,11 @@ class Entrance(httputil.HTTPMessageDelegate):
         self.hot = False
         self.body = b""
 
+    @property
+    def stream_request_body(self) -> bool:
+        """Whether a handler takes the body as it comes; known when the head was received."""
+        return not self.hot and getattr(getattr(self.plain, "delegate", None), "stream_request_body", False)
+
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         if start_line != _LINE or not _usual(headers):
             return self.plain.headers_received(start_line, headers)
@@ -79,7 +84,10 @@ class Entrance(httputil.HTTPMessageDelegate):
             self._hand_over()
             return
         try:
-            document = codec.decode(self.body, api.limits.body_bytes)
+            document = codec.decode(self.body, api.limits.body_bytes, api.limits.body_values)
+            if api.intake.takes_long(document):
+                self._hand_over()
+                return
             order = api.intake.order(document, idempotency.key_of(self.headers))
             api.intake.send(order, partial(self._answer, order))
         except MillpondError:

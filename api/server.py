@@ -25,6 +25,7 @@ CHUNK_BYTES = 16 << 10  # read at once; Tornado zero-fills a buffer of this size
 GRACE_S = 0.2  # how long a connection at rest is kept when a drain begins: its next request may be on the way
 LINGER_S = 2.0  # how long a refused client gets to read its answer
 SWEEP_S = 0.5  # between two looks at all connections; so much earlier than its limit a stage may end
+UNREAD_BYTES = 64 << 20  # answers that nobody takes; beyond it, those that wait longest are dropped before their time
 SPARE = 32  # connections beyond the limit, for `VITAL` requests alone: who is full is not dead
 VITAL = ("/livez", "/readyz", "/metrics")
 _LOOKS = 16  # connections that are looked at to make room for one
@@ -37,6 +38,7 @@ class Limits:
     """What one request may take, and how many connections there are. Bytes and seconds."""
 
     body_bytes: int
+    body_values: int
     header_bytes: int
     url_bytes: int
     header_s: float
@@ -82,7 +84,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self.session.spare:
             self.server.admit(self.session, start_line.path)
         wait = self.inner.headers_received(start_line, headers)
-        self.streams = getattr(getattr(self.inner, "delegate", self.inner), "stream_request_body", False)
+        self.streams = getattr(self.inner, "stream_request_body", False)
         announced = headers.get("Content-Length")
         if announced is not None and len(announced) > 3:
             self._weigh(int(announced) if len(announced) < 19 else heads.ANY_SIZE)
@@ -215,8 +217,19 @@ class Server(HTTPServer):
     def sweep(self) -> None:
         """Look at every connection, and end what has taken too long. To be called every `SWEEP_S`."""
         now = asyncio.get_running_loop().time()
-        for exchange in list(self.exchanges.values()):
+        exchanges = list(self.exchanges.values())
+        for exchange in exchanges:
             exchange.look(now)
+        unread = sum(exchange.connection.stream.unread for exchange in exchanges)
+        if unread > UNREAD_BYTES:
+            self._drop_answers(exchanges, unread - UNREAD_BYTES)
+
+    def _drop_answers(self, exchanges: list[Exchange], too_much: int) -> None:
+        """Close who has taken nothing of an answer for longest, until so many bytes are free."""
+        for exchange in sorted((one for one in exchanges if one.stage == "answer"), key=lambda one: one.since):
+            if too_much > 0:
+                too_much -= exchange.connection.stream.unread
+                exchange.connection.close()
 
     async def drain(self, timeout_s: float) -> int:
         """Accept no more, let the requests that are here end, close; answers how many were cut after `timeout_s`."""

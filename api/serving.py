@@ -14,7 +14,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from api.server import SWEEP_S, Server
-from millpond import logs
+from millpond import jsonschemas, logs
 
 if TYPE_CHECKING:
     from api.app import Api
@@ -38,6 +38,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to stop; called by gunicorn after the fork."""
+        jsonschemas.warm()
         # What was imported lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()

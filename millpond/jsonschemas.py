@@ -1,6 +1,6 @@
 """Checks one value against one JSON Schema (draft 2020-12): fast where the schema is plain, by jsonschema where it is not."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -50,8 +50,8 @@ class Check:
         if self._plain is not None and self._plain.fits(value):
             return
         if self.exact and self._inner and type(value) is self._inner[0]:
-            places: Iterable[tuple[Any, Any]] = value.items() if type(value) is dict else enumerate(value)
-            for at, member in places:
+            members: Any = value
+            for at, member in members.items() if self._inner[0] is dict else enumerate(members):
                 yield from self._inner[1].faults((*path, at), member)
             return
         errors = islice(self._validator.iter_errors(value), MAX_FAULTS)  # a long array may hold a fault in each place
@@ -68,12 +68,17 @@ class Check:
 
     @cached_property
     def _validator(self) -> Any:
-        # Slow to import, and most tasks never need it.
+        # Slow to import, and workers never need it.
         import referencing
         from jsonschema import Draft202012Validator
 
         # An empty registry: a schema never makes us fetch another one.
         return Draft202012Validator(self._schema, registry=referencing.Registry())
+
+
+def warm() -> None:
+    """Import what the first check by jsonschema would, which takes 0.1 s: for those who must not stand still then."""
+    Check({"not": {}}).fits(None)
 
 
 def _short(text: str) -> str:

@@ -87,7 +87,7 @@ class ApiSettings(_WithRedis, _WithDatabase):
     test_seconds: float = Field(3, ge=0, le=60, description="Seconds that each call of GET /test takes.")
     max_body_bytes: int = Field(1_048_576, ge=1024, le=16_777_216, description="The longest request body that is read.")
     max_body_values: int = Field(
-        10_000, ge=100, le=1_000_000, description="The most JSON values in one body: commas and opening brackets; each costs the loop some 4 us."
+        10_000, ge=100, le=1_000_000, description="The most JSON values in one body, counted by commas and opening brackets."
     )
     max_header_bytes: int = Field(16_384, ge=1024, le=1_048_576, description="The longest request head that is read.")
     max_url_bytes: int = Field(8192, ge=256, le=65_536, description="The longest URL that is read.")
