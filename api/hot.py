@@ -27,6 +27,8 @@ _JSON = frozenset({"application/json", "application/json; charset=utf-8", "appli
 # What asks for another answer, or for another form of the exchange itself.
 _UNUSUAL = frozenset({"Prefer", "Expect", "Transfer-Encoding", "Upgrade"})
 
+_LARGE = 32 << 10  # bytes; there a handler's cost is little, and a fault would have to be found twice
+
 _SECONDS = metrics.HTTP_SECONDS.labels("/v1/jobs")
 _ANSWERED = metrics.HTTP_REQUESTS.labels("/v1/jobs", "POST", 202)
 _ACCEPTED = metrics.SUBMITTED.labels("accepted")
@@ -80,7 +82,7 @@ class Entrance(httputil.HTTPMessageDelegate):
 
     def _submit(self) -> None:
         api = self.api
-        if api.draining:
+        if api.draining or len(self.body) > _LARGE:
             self._hand_over()
             return
         try:

@@ -179,6 +179,10 @@ def named_task(document: Any) -> str | None:
 def _modelled(document: Any) -> tuple[Body | None, list[Fault]]:
     if not isinstance(document, dict):
         return None, [fault((), "wrong_type", "The body is a JSON object.")]
+    tags = document.get("tags")
+    if isinstance(tags, dict) and len(tags) > MAX_TAGS:  # pydantic would find every fault of every tag
+        _, faults = _modelled({**document, "tags": {}})
+        return None, [*faults, fault(("tags",), "too_long", f"A job has at most {MAX_TAGS} tags.")]
     try:
         body = Body.model_validate(document)
     except ValidationError as error:
