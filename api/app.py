@@ -7,12 +7,13 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import classic, files, fleet, health, jobs
+from api import classic, files, fleet, health, jobs, stats
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
 from api.hot import Entrance
 from api.intake import Intake, Settled
+from api.limits import Pressure
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
@@ -20,12 +21,13 @@ from api.problems import Problem, problem
 from api.readiness import Readiness
 from api.records import Records
 from api.server import Limits
-from api.submitter import Submitter
+from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
 from millpond.errors import MillpondError
 from millpond.job import new_id
+from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
 
 _ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
@@ -41,6 +43,7 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
     (rf"/v1/queues/{_QUEUE}/resume", fleet.Resume),
     (r"/v1/workers", fleet.Workers),
+    (r"/v1/stats", stats.Stats),
     (r"/livez", health.Livez),
     (r"/readyz", health.Readyz),
     (r"/version", health.Version),
@@ -76,15 +79,17 @@ class Api(Application):
 
     def _gather(self) -> None:
         config = self.config
+        limits = IntakeLimits(config.queue_max_jobs, config.queue_max_bytes, config.owner_max_jobs, config.redis_full_at)
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
-        self.submitter = Submitter(config.redis_url, config.idempotency_h)
+        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, Acks(config.replicas_ack, config.durability != "none"))
         self.records = Records(config.database_url)
         self.waiters = Waiters(config.redis_url, self._replica)
-        self.readiness = Readiness(self.plain, config.durability)
+        self.pressure = Pressure(self.plain, limits)
+        self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
-        self.intake = Intake(self.readiness, self.catalogue, self.submitter)
+        self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records, self.waiters)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api import idempotency, orders
+from api.limits import Pressure
 from api.readiness import Readiness
 from api.submitter import Submitter
 from api.tasks import Catalogue
 from millpond import codec, metrics
-from millpond.errors import Invalid, Unavailable
+from millpond.errors import Invalid, NotReplicated, Unavailable
 from millpond.job import Job
 from millpond.moves import Submitted
 
@@ -23,24 +24,27 @@ _SHORT = 1024  # bytes of a body that jsonschema checks in some 10 ms
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An accepted job. `job` is None where this Idempotency-Key had brought it before: then it may be in any state by now."""
+    """An accepted job. `job` is None where this Idempotency-Key had brought it before: then it may be in any state by now. `left`:
+    how many more its owner may have open, None: any number."""
 
     id: str
     job: Job | None
+    left: int | None = None
 
 
 class Intake:
     """Checks a decoded body, and has it accepted."""
 
-    def __init__(self, readiness: Readiness, catalogue: Catalogue, submitter: Submitter) -> None:
+    def __init__(self, readiness: Readiness, catalogue: Catalogue, submitter: Submitter, pressure: Pressure) -> None:
         self._readiness = readiness
         self._catalogue = catalogue
         self._submitter = submitter
+        self._pressure = pressure
         self._beside = ThreadPoolExecutor(1, "check")  # one, so that the loop always has half of the interpreter
 
     async def accept(self, document: Any, key: str | None = None, settled: Settled | None = None) -> Receipt:
         """Have a decoded body accepted; `settled` is Redis's answer where it was sent before. Raises Invalid with all faults;
-        DurabilityWeak, NoCatalogue or NotDone, where nothing was done; OutcomeUnknown."""
+        DurabilityWeak, NoCatalogue, Throttled or NotDone, where nothing was done; OutcomeUnknown."""
         if isinstance(settled, Exception):
             raise settled
         self._readiness.demand()
@@ -51,6 +55,8 @@ class Intake:
             order = self.order(document, key)
         answer = settled or await self._submitter.submit(order.submission)
         metrics.SUBMITTED.labels(answer.answer).inc()
+        if answer.answer == "refused":
+            raise await self._pressure.refusal(answer.detail, OWNER, order.submission.queue)
         return _receipt(order, answer)
 
     def takes_long(self, document: Any) -> bool:
@@ -76,9 +82,11 @@ class Intake:
 def _receipt(order: orders.Order, answer: Submitted) -> Receipt:
     match answer.answer:
         case "accepted":
-            return Receipt(answer.id, order.accepted(answer))
+            return Receipt(answer.id, order.accepted(answer), answer.left)
         case "replayed":
-            return Receipt(answer.id, None)
+            return Receipt(answer.id, None, answer.left)
         case "mismatch":
             raise Invalid("This Idempotency-Key came with another body before.", code="idempotency_key_reused")
+        case "unreplicated":
+            raise NotReplicated
     raise Unavailable(f"Redis holds something else under {answer.detail}.", code="broken_key")
