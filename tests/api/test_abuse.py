@@ -14,7 +14,7 @@ from tests.api.raw import JOB, Answer, answers, chunk, post, talk, whole
 from tests.api.replica import Replica, receive
 from tests.until import until
 
-NEXT = b"GET /v1/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+NEXT = b"GET /v1/smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 GET = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"Transfer-Encoding: chunked"
 LENGTH = b"Content-Length: 25"

@@ -154,15 +154,16 @@ def served(project: Project, replica: int) -> bool:
 
 def test_smuggling_forms_reach_nobody_through_the_proxy(project: Project) -> None:
     """Whatever proxy and replica make of each form, they make the same of it: what follows is nobody else's request."""
-    with ThreadPoolExecutor(len(SMUGGLING)) as pool:
-        for form, said in zip(SMUGGLING, pool.map(project.send, [sent + NEXT for sent in SMUGGLING.values()]), strict=True):
+    forms = {form: sent + NEXT for form, sent in SMUGGLING.items() if form != "HTTP/2"}  # which the proxy speaks
+    with ThreadPoolExecutor(len(forms)) as pool:
+        for form, said in zip(forms, pool.map(project.send, forms.values()), strict=True):
             assert 1 <= len(said) <= 2, form
             assert all(answer.status < 500 for answer in said), form
     for _ in range(20):
         (answer,) = project.send(b"GET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert (answer.status, "version" in answer.problem) == (200, True)
-    jobs = project.send(b"GET /v1/queues HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")[0].problem
-    assert {queue["queued"] for queue in jobs["queues"]} <= {0}
+    queues = project.send(b"GET /v1/queues HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")[0].problem
+    assert {queue["queued"] for queue in queues["queues"]} <= {0}
 
 
 def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:
