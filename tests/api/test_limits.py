@@ -56,7 +56,6 @@ def slack(full: bool) -> int:
     return 2 if full else 4
 
 
-
 def test_every_answer_tells_what_is_left_of_the_quota(limited: Replica, pond: Hand) -> None:
     answer = limited.submit(BODY, idempotency_key="k")
     assert answer.headers["RateLimit-Policy"] == f'"open-jobs";q={OWNER_JOBS};qu="concurrent-requests"'
