@@ -45,6 +45,16 @@ class Sample:
         """Accepted a second."""
         return self.answered / self.seconds
 
+    @property
+    def server_us(self) -> float:
+        """Microseconds of the server's CPU for each."""
+        return self.server_s / self.answered * 1e6
+
+    @property
+    def busy(self) -> float:
+        """Share of its core that the server got: below 1 it waited for something, or for somebody else on a shared machine."""
+        return self.server_s / self.seconds
+
 
 class Rounds:
     """Numbers the requests of a run, so that no body comes twice."""
@@ -107,6 +117,11 @@ def _demand_clean(title: str, outcome: Outcome, queued: int | None) -> None:
 def ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
     """Ours to theirs, round by round: what disturbs the machine disturbs both halves of a round."""
     return [a.per_s / b.per_s for a, b in zip(ours, theirs, strict=True)]
+
+
+def cpu_ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
+    """How often ours is accepted for the CPU that one of theirs takes: the ratio where the server's core is the limit."""
+    return [b.server_us / a.server_us for a, b in zip(ours, theirs, strict=True)]
 
 
 def latencies(samples: Sequence[Sample]) -> Iterator[float]:
