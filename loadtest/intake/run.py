@@ -11,7 +11,7 @@ from loadtest.intake import bulk
 from loadtest.intake.contenders import CONTENDERS, Contender, missing, start
 from loadtest.intake.machine import machine, versions
 from loadtest.intake.rounds import Plan, Rounds, Sample
-from loadtest.stage import REST, SERVER, Product, Stage
+from loadtest.stage import NO_LIMIT, REST, SERVER, Product, Stage
 
 OPEN = ("millpond", "rq", "arq", "celery")  # what is also asked at half of its own pace
 _OF_CAPACITY = 0.5
@@ -82,7 +82,7 @@ def _bulk(stage: Stage, product: Product, size: Size, figures: Figures, say: Cal
         figures.no_batches = not figures.uploads
     if size.memory_jobs:
         say(f"memory of {size.memory_jobs:,} waiting jobs")
-        figures.memory = bulk.memory(product, peers, stage.redis("stock", ()), size.memory_jobs)
+        figures.memory = bulk.memory(product, peers, stage.redis("stock", NO_LIMIT | bulk.STOCK_HASHES), size.memory_jobs)
 
 
 def _present(only: Sequence[str], figures: Figures) -> list[Contender]:
