@@ -51,8 +51,10 @@ class Stage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stack.close()
+        if error:
+            sys.stderr.write(self.log())
 
     def run(self, *command: str, core: int, python: str = sys.executable, **env: str) -> Process:
         """Start a Python module (``run("worker")`` is ``python -m worker``) on a core, its output in the folder."""

@@ -29,6 +29,7 @@ def document(figures: Figures) -> dict[str, Any]:
         "machine": figures.machine,
         "versions": figures.versions,
         "absent": figures.absent,
+        "refused": figures.refused,
         "closed": {name: _closed(figures, name) for name in figures.closed},
         "open": {name: _open(samples) for name, samples in figures.open.items()},
         "batches": _batches(figures),
@@ -98,6 +99,7 @@ def lines(figures: Figures) -> Iterator[str]:
     yield f"{'':<40}{'per s':>8}{'core':>7}{'server us':>11}{'Redis us':>10}{'Millpond to it':>20}{'the same by CPU':>20}"
     yield from (_row(one, found["closed"][one.name]) for one in CONTENDERS if one.name in found["closed"])
     yield from (f"{name}: absent, {why}" for name, why in figures.absent.items())
+    yield from (f"a round was done again, {why}" for why in figures.refused)
     yield ""
     yield from (_open_row(name, row) for name, row in found["open"].items())
     yield from _bulk_rows(figures, found["batches"])

@@ -33,12 +33,14 @@ QUICK = Size(plan=Plan(rounds=1, seconds=0.3), batch_jobs=2_000, memory_jobs=2_0
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured. `absent`: contender -> why it took no part; `no_batches`: this Millpond has no /v1/batches."""
+    """What was measured. `absent`: contender -> why it took no part; `refused`: rounds that were done again; `no_batches`: this
+    Millpond has no /v1/batches."""
 
     plan: Plan
     machine: dict[str, object] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    refused: Sequence[str] = ()
     closed: dict[str, list[Sample]] = field(default_factory=dict)
     open: dict[str, list[Sample]] = field(default_factory=dict)
     uploads: list[bulk.Bulk] = field(default_factory=list)
@@ -66,6 +68,7 @@ def run(size: Size, say: Callable[[str], None]) -> Figures:
 def _requests(stage: Stage, product: Product, size: Size, figures: Figures, say: Callable[[str], None]) -> None:
     running = start(stage, product, _present(size.only, figures))
     rounds = Rounds(size.plan)
+    figures.refused = rounds.refused
     say(f"closed loop: {len(running)} contenders, {size.plan.rounds} rounds of {size.plan.seconds:g} s")
     figures.closed = rounds.closed(running)
     if size.open_loop:
