@@ -25,11 +25,17 @@ _EVENTS = "mp:events"  # what the collector has not recorded yet
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """Jobs of one side in one round. `server_s`: CPU seconds of the API, 0 where there is none."""
+    """Jobs of one side in one round. CPU seconds: `sender_s` of the API, or of the process that calls enqueue_many; `redis_s`."""
 
     jobs: int
     per_s: float
-    server_s: float = 0.0
+    sender_s: float
+    redis_s: float
+
+    @property
+    def cpu_per_s(self) -> float:
+        """Jobs a second if the busier of the two had a core alone."""
+        return self.jobs / max(self.sender_s, self.redis_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def upload(product: Product, jobs: int, first: int = 0) -> Bulk:
     """POST /v1/batches with so many lines, from its first byte to its answer."""
     line = Load(port=product.port, path=_PATH, before=BEFORE, after=AFTER + "\n")
     headers = {**_NDJSON, "Content-Length": str(jobs * len(line.body(0)))}
-    queued, server_s = _queued(product.redis), cpu_s(product.api)
+    queued, sender_s, redis_s = _queued(product.redis), cpu_s(product.api), cpu_s(product.redis.process)
     connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=_PATIENCE_S)
     try:
         began = time.monotonic()
@@ -80,7 +86,7 @@ def upload(product: Product, jobs: int, first: int = 0) -> Bulk:
     queued = _queued(product.redis) - queued
     if (answer.status, document.get("accepted"), document.get("rejected"), queued) != (ACCEPTED, jobs, 0, jobs):
         raise Unclean(f"a batch of {jobs} lines: {answer.status}, {queued} jobs in Redis, {document}")
-    return Bulk(jobs, jobs / seconds, cpu_s(product.api) - server_s)
+    return Bulk(jobs, jobs / seconds, cpu_s(product.api) - sender_s, cpu_s(product.redis.process) - redis_s)
 
 
 def _blocks(line: Load, first: int, jobs: int) -> Iterator[bytes]:
@@ -90,12 +96,13 @@ def _blocks(line: Load, first: int, jobs: int) -> Iterator[bytes]:
 
 def enqueue_many(peers: RedisServer, jobs: int) -> Bulk:
     """The same through stock RQ, on the core where Millpond's API would be."""
-    queued = _queued(peers)
+    queued, redis_s = _queued(peers), cpu_s(peers.process)
     command = [*pinned(SERVER), sys.executable, "-m", "loadtest.peers.rq_many", str(peers.port), str(jobs)]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=_PATIENCE_S).stdout
     if _queued(peers) - queued != jobs:
         raise Unclean(f"enqueue_many of {jobs} jobs put {_queued(peers) - queued}")
-    return Bulk(jobs, float(said))
+    per_s, sender_s = map(float, said.split())
+    return Bulk(jobs, per_s, sender_s, cpu_s(peers.process) - redis_s)
 
 
 def memory(product: Product, peers: RedisServer, stock: RedisServer, jobs: int) -> Memory:
