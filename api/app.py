@@ -7,24 +7,28 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import classic, fleet, health, jobs
+from api import classic, files, fleet, health, jobs, stats
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
 from api.hot import Entrance
 from api.intake import Intake, Settled
+from api.limits import Pressure
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
-from api.problems import Problem
+from api.problems import Problem, problem
 from api.readiness import Readiness
 from api.records import Records
+from api.reference import Docs, OpenApi, Reference
 from api.server import Limits
-from api.submitter import Submitter
+from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
+from millpond.errors import MillpondError
 from millpond.job import new_id
+from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
 
 _ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
@@ -40,10 +44,13 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
     (rf"/v1/queues/{_QUEUE}/resume", fleet.Resume),
     (r"/v1/workers", fleet.Workers),
+    (r"/v1/stats", stats.Stats),
     (r"/livez", health.Livez),
     (r"/readyz", health.Readyz),
     (r"/version", health.Version),
     (r"/metrics", health.Metrics),
+    (r"/openapi\.json", OpenApi),
+    (r"/docs", Docs),
     (r"/", classic.Root),
     (r"/test", classic.Test),
 ]
@@ -57,10 +64,13 @@ class Api(Application):
         self.config = config
         self.limits = Limits(
             body_bytes=config.max_body_bytes,
+            body_values=config.max_body_values,
             header_bytes=config.max_header_bytes,
+            url_bytes=config.max_url_bytes,
             header_s=config.header_timeout_s,
             body_s=config.body_timeout_s,
             idle_s=config.idle_timeout_s,
+            connections=files.room(config.max_connections),
         )
         self.log = logs.get("api")
         self.draining = False
@@ -72,15 +82,18 @@ class Api(Application):
 
     def _gather(self) -> None:
         config = self.config
+        limits = IntakeLimits(config.queue_max_jobs, config.queue_max_bytes, config.owner_max_jobs, config.redis_full_at)
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
-        self.submitter = Submitter(config.redis_url, config.idempotency_h)
+        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, Acks(config.replicas_ack, config.durability != "none"))
         self.records = Records(config.database_url)
         self.waiters = Waiters(config.redis_url, self._replica)
-        self.readiness = Readiness(self.plain, config.durability)
+        self.pressure = Pressure(self.plain, limits)
+        self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
-        self.intake = Intake(self.readiness, self.catalogue, self.submitter)
+        self.reference = Reference(ROUTES, self.catalogue)
+        self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records, self.waiters)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
@@ -94,7 +107,7 @@ class Api(Application):
         self.readiness.start()
         self.catalogue.start()
         self.waiters.start()
-        self.log.info("api_started", replica=self._replica, port=self.config.port)
+        self.log.info("api_started", replica=self._replica, port=self.config.port, connections=self.limits.connections)
 
     def drain(self) -> None:
         """Be not ready, close connections after their answers, let everybody go who waits."""
@@ -111,14 +124,16 @@ class Api(Application):
         """An id for a request that brought none: unique, and cheap to make."""
         return f"{self._replica}-{next(self._numbers)}"
 
-    def refused(self, answer: Problem) -> None:
-        """Count what the server answered before any handler."""
-        metrics.ERRORS.labels(answer.code).inc()
+    def refuse(self, error: MillpondError) -> Problem:
+        """Answer, and count, what reaches no handler."""
+        metrics.ERRORS.labels(error.code).inc()
+        return problem(error, self.next_request_id())
 
     def log_request(self, handler: RequestHandler) -> None:
         """Count an answer; tell of it only where somebody reads debug lines. Called by Tornado after each."""
         assert isinstance(handler, Handler)
-        method, status, seconds = handler.request.method or "", handler.get_status(), handler.request.request_time()
+        status, seconds = handler.get_status(), handler.request.request_time()
+        method = handler.request.method if handler.request.method in handler.SUPPORTED_METHODS else "other"
         metrics.HTTP_REQUESTS.labels(handler.route, method, status).inc()
         metrics.HTTP_SECONDS.labels(handler.route).observe(seconds)
         if handler.code:

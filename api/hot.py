@@ -7,6 +7,7 @@ templates, a line for a log that is not kept.
 """
 
 import time
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _JSON = frozenset({"application/json", "application/json; charset=utf-8", "appli
 # What asks for another answer, or for another form of the exchange itself.
 _UNUSUAL = frozenset({"Prefer", "Expect", "Transfer-Encoding", "Upgrade"})
 
+_LARGE = 32 << 10  # bytes; there a handler's cost is little, and a fault would have to be found twice
+
 _SECONDS = metrics.HTTP_SECONDS.labels("/v1/jobs")
 _ANSWERED = metrics.HTTP_REQUESTS.labels("/v1/jobs", "POST", 202)
 _ACCEPTED = metrics.SUBMITTED.labels("accepted")
@@ -35,7 +38,7 @@ _ACCEPTED = metrics.SUBMITTED.labels("accepted")
 _HEAD = (
     b"HTTP/1.1 202 Accepted\r\nServer: millpond\r\nContent-Type: application/json\r\nDate: %b\r\nX-Request-Id: %b\r\n"
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
-    b'Location: /v1/jobs/%b\r\nRetry-After: 1\r\nEtag: "1"\r\nContent-Length: %d\r\n\r\n'
+    b'%bLocation: /v1/jobs/%b\r\nRetry-After: 1\r\nEtag: "1"\r\nContent-Length: %d\r\n\r\n'
 )
 
 
@@ -50,6 +53,11 @@ class Entrance(httputil.HTTPMessageDelegate):
         self.plain = plain
         self.hot = False
         self.body = b""
+
+    @property
+    def stream_request_body(self) -> bool:
+        """Whether a handler takes the body as it comes; known when the head was received."""
+        return not self.hot and getattr(getattr(self.plain, "delegate", None), "stream_request_body", False)
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         if start_line != _LINE or not _usual(headers):
@@ -75,11 +83,14 @@ class Entrance(httputil.HTTPMessageDelegate):
 
     def _submit(self) -> None:
         api = self.api
-        if api.draining:
+        if api.draining or len(self.body) > _LARGE:
             self._hand_over()
             return
         try:
-            document = codec.decode(self.body, api.limits.body_bytes)
+            document = codec.decode(self.body, api.limits.body_bytes, api.limits.body_values)
+            if api.intake.takes_long(document):
+                self._hand_over()
+                return
             order = api.intake.order(document, idempotency.key_of(self.headers))
             api.intake.send(order, partial(self._answer, order))
         except MillpondError:
@@ -92,7 +103,8 @@ class Entrance(httputil.HTTPMessageDelegate):
             return
         body = order.document(answer)
         request_id = asked_id(self.headers) or self.api.next_request_id()
-        head = _HEAD % (_date(int(time.time())), request_id.encode(), answer.id.encode(), len(body))
+        quota = b"" if answer.left is None else _lines(self.api.pressure.quota(answer.left))
+        head = _HEAD % (_date(int(time.time())), request_id.encode(), quota, answer.id.encode(), len(body))
         self.connection.write(head + body)
         self.connection.finish()
         _ACCEPTED.inc()
@@ -113,6 +125,10 @@ def _usual(headers: httputil.HTTPHeaders) -> bool:
         and _UNUSUAL.isdisjoint(headers)
         and headers.get("Connection", "keep-alive").lower() == "keep-alive"
     )
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
 @lru_cache(2)

@@ -86,12 +86,28 @@ class ApiSettings(_WithRedis, _WithDatabase):
     test_task: str = Field("cluster_info_threads", description="The task that the classic GET /test submits.")
     test_seconds: float = Field(3, ge=0, le=60, description="Seconds that each call of GET /test takes.")
     max_body_bytes: int = Field(1_048_576, ge=1024, le=16_777_216, description="The longest request body that is read.")
+    max_body_values: int = Field(
+        10_000, ge=100, le=1_000_000, description="The most JSON values in one body, counted by commas and opening brackets."
+    )
     max_header_bytes: int = Field(16_384, ge=1024, le=1_048_576, description="The longest request head that is read.")
+    max_url_bytes: int = Field(8192, ge=256, le=65_536, description="The longest URL that is read.")
+    max_connections: int = Field(
+        10_000, ge=16, le=1_000_000, description="Connections that are open at once; fewer where the system allows fewer open files."
+    )
     header_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's head to arrive.")
     body_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's body to arrive.")
     idle_timeout_s: float = Field(75, gt=0, le=86_400, description="Seconds that an idle connection is kept: more than a proxy's.")
     drain_s: float = Field(25, ge=0, le=3600, description="Seconds that open requests get after SIGTERM.")
     idempotency_h: int = Field(24, ge=1, le=168, description="Hours that an Idempotency-Key is remembered.")
+    queue_max_jobs: int = Field(5_000_000, ge=0, description="Jobs that may wait in one queue, scheduled ones included; 0: any number.")
+    queue_max_bytes: int = Field(
+        4_294_967_296, ge=0, description="Bytes of arguments that the open jobs of one queue may have together; 0: any number."
+    )
+    owner_max_jobs: int = Field(0, ge=0, description="Jobs of one owner that may be accepted and not yet recorded as ended; 0: any number.")
+    redis_full_at: float = Field(
+        0.7, ge=0, le=1, description="The part of Redis's maxmemory from which on no job is accepted, so that those in it can end; 0: all."
+    )
+    replicas_ack: int = Field(0, ge=0, le=16, description="Redis replicas that must have a job on disk before its 202.")
 
 
 class WorkerSettings(_WithRedis):
