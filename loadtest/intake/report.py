@@ -142,9 +142,8 @@ def _bulk_rows(figures: Figures, batches: dict[str, Any] | None) -> Iterator[str
         goal_met = _goal(batches["ratio"]["median"], BATCH_GOAL_TIMES)
         yield f"  upload to enqueue_many: {_times(batches['ratio'])}, by CPU {_times(batches['cpu_ratio'])}{goal_met}"
     if memory := figures.memory:
-        ours = memory.ours / memory.jobs
-        yield f"memory a waiting job, {memory.jobs:,} waiting: Millpond {ours:,.0f} B"
+        yield f"memory a waiting job, {memory.jobs:,} waiting: Millpond {memory.ours:,.0f} B"
         for what, theirs in (("the same redis.conf", memory.theirs), ("Redis's own settings", memory.theirs_stock)):
             verdict = "reached" if memory.ours <= theirs * MEMORY_GOAL_TIMES else "missed"
             times = f"{memory.ours / theirs:.2f}; goal {MEMORY_GOAL_TIMES:g}: {verdict}"
-            yield f"  enqueue_many, {what}: {theirs / memory.jobs:,.0f} B, {times}"
+            yield f"  enqueue_many, {what}: {theirs:,.0f} B, {times}"
