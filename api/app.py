@@ -5,7 +5,7 @@ import logging
 
 from tornado.web import Application, RequestHandler
 
-from api import classic, fleet, health, jobs
+from api import classic, events, fleet, health, jobs
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
@@ -30,6 +30,7 @@ _QUEUE = r"([a-z0-9][a-z0-9_-]{0,63})"
 ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/v1/jobs", jobs.Jobs),
     (rf"/v1/jobs/{_ID}", jobs.OneJob),
+    (rf"/v1/jobs/{_ID}/events", events.Events),
     (rf"/v1/jobs/{_ID}/cancel", jobs.Cancel),
     (rf"/v1/jobs/{_ID}/retry", jobs.Retry),
     (r"/v1/tasks", fleet.Tasks),
@@ -73,11 +74,11 @@ class Api(Application):
         self.writes = Writes(config.redis_url)
         self.submitter = Submitter(config.redis_url, config.idempotency_h)
         self.records = Records(config.database_url)
-        self.waiters = Waiters(config.redis_url, self._replica)
         self.readiness = Readiness(self.plain, config.durability)
         self.catalogue = Catalogue(self.plain)
         self.intake = Intake(self.readiness, self.catalogue, self.submitter)
-        self.lookup = Lookup(self.reads, self.records, self.waiters)
+        self.lookup = Lookup(self.reads, self.records)
+        self.waiters = Waiters(config.redis_url, self._replica, self.lookup)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
 

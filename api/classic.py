@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from api.handler import MAX_WAIT_S, Handler
+from api.handler import Handler
 from api.jobs import JobHandler
+from api.prefer import MAX_WAIT_S
 from millpond import __version__, codec
 from millpond.errors import Invalid, MillpondError, NotFound
 from millpond.jsonfaults import fault

@@ -46,7 +46,8 @@ class Metrics(Handler):
     route = "/metrics"
 
     async def get(self) -> None:
-        metrics.WAITING.set(self.application.waiters.waiting)
+        metrics.WAITING.set(self.application.waiters.count(moves=False))
+        metrics.STREAMS.set(self.application.waiters.count(moves=True))
         with suppress(NotDone):
             await self._look()
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

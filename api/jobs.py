@@ -1,10 +1,10 @@
 """/v1/jobs: submit, read, list, cancel, retry."""
 
-from api import idempotency
-from api.control import Moved, version_of
+from api import etags, idempotency
+from api.control import Moved, version_mismatch
 from api.handler import Handler
 from api.query import read_query
-from api.waiters import Bell
+from api.watch import Watch
 from millpond.errors import Unavailable
 from millpond.job import Job
 
@@ -12,21 +12,32 @@ from millpond.job import Job
 class JobHandler(Handler):
     """A handler that answers with a job, and may wait for its end."""
 
-    bell: Bell | None = None
+    watch: Watch | None = None
 
     async def ended(self, id: str, seconds: float) -> Job:
         """The job when it has ended, or as it is after so many seconds; at once if the client leaves or we drain."""
-        self.bell = Bell()
-        return await self.application.lookup.wait(id, seconds, self.bell)
+        self.watch = Watch()
+        return await self.application.waiters.ended(id, seconds, self.watch)
 
     def on_connection_close(self) -> None:
-        if self.bell:
-            self.bell.dismiss()
+        if self.watch:
+            self.watch.dismiss()
 
     def reply_job(self, job: Job, status: int = 200) -> None:
-        """Answer with a job and its ETag."""
-        self.set_header("ETag", f'"{job.version}"')
+        """Answer with a job and its ETag, and say what became of the client's preferences."""
+        self.set_header("ETag", etags.tag(job))
+        self.set_header("Vary", "Prefer")
+        cut_short = self.watch is not None and self.watch.dismissed and not job.final
+        if applied := self.preferences.applied(accepted=status == 202, waited=not cut_short):
+            self.set_header("Preference-Applied", applied)
         self.reply(job.public(), status)
+
+    def reply_unchanged(self, job: Job) -> None:
+        """Answer that the client has this already (RFC 9110, 15.4.5)."""
+        self.set_header("ETag", etags.tag(job))
+        self.set_header("Vary", "Prefer")
+        self.set_status(304)
+        self.finish()
 
     def reply_accepted(self, job: Job) -> None:
         """Answer 202 for a job that goes on, 200 for one that ended."""
@@ -72,7 +83,16 @@ class OneJob(JobHandler):
 
     async def get(self, id: str) -> None:
         wait_s = self.wait_s()
-        self.reply_job(await (self.ended(id, wait_s) if wait_s else self.application.lookup.get(id)))
+        job = await (self.ended(id, wait_s) if wait_s else self.application.lookup.get(id))
+        allowed = etags.versions(self.request.headers.get("If-Match"))
+        if allowed is not None and job.version not in allowed:
+            raise version_mismatch(job.version)
+        if wait_s and not job.final:
+            self.set_header("Retry-After", "1")
+        if etags.unchanged(self.request.headers.get("If-None-Match"), etags.tag(job)):
+            self.reply_unchanged(job)
+        else:
+            self.reply_job(job)
 
 
 class _Move(JobHandler):
@@ -94,8 +114,7 @@ class Cancel(_Move):
     route = "/v1/jobs/{id}/cancel"
 
     async def post(self, id: str) -> None:
-        version = version_of(self.request.headers.get("If-Match"))
-        await self.settle(id, await self.application.control.cancel(id, version))
+        await self.settle(id, await self.application.control.cancel(id, etags.versions(self.request.headers.get("If-Match"))))
 
 
 class Retry(_Move):
@@ -104,5 +123,4 @@ class Retry(_Move):
     route = "/v1/jobs/{id}/retry"
 
     async def post(self, id: str) -> None:
-        version = version_of(self.request.headers.get("If-Match"))
-        await self.settle(id, await self.application.control.retry(id, version))
+        await self.settle(id, await self.application.control.retry(id, etags.versions(self.request.headers.get("If-Match"))))

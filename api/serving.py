@@ -7,12 +7,14 @@ gunicorn's own tornado worker ends its loop two seconds after SIGTERM whatever i
 import asyncio
 import gc
 import os
+import resource
 import signal
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
+from api import stalls
 from api.server import Server
 from millpond import logs
 
@@ -32,6 +34,12 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
             logs.adopt(log.name)
 
 
+def _allow_connections() -> None:
+    """Raise the number of open files to what we may have: each request that waits holds one, and the usual 1,024 are soon gone."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     """SIGTERM drains within MILLPOND_DRAIN_S; SIGINT and SIGQUIT stop at once, as everywhere in gunicorn."""
 
@@ -42,6 +50,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         # What was imported lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        _allow_connections()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
@@ -57,10 +66,11 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         for listener in self.sockets:
             listener.setblocking(False)
             server.add_socket(listener)
-        beat = loop.create_task(self._beat(server))
+        beside = [loop.create_task(self._beat(server)), loop.create_task(stalls.measure())]
         await self._stop.wait()
         await self._drain(app, server)
-        beat.cancel()
+        for task in beside:
+            task.cancel()
 
     async def _drain(self, app: "Api", server: Server) -> None:
         app.drain()

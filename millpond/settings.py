@@ -91,6 +91,7 @@ class ApiSettings(_WithRedis, _WithDatabase):
     body_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's body to arrive.")
     idle_timeout_s: float = Field(75, gt=0, le=86_400, description="Seconds that an idle connection is kept: more than a proxy's.")
     drain_s: float = Field(25, ge=0, le=3600, description="Seconds that open requests get after SIGTERM.")
+    heartbeat_s: float = Field(15, gt=0, le=60, description="Seconds of silence after which an event stream says that it lives.")
     idempotency_h: int = Field(24, ge=1, le=168, description="Hours that an Idempotency-Key is remembered.")
 
 
