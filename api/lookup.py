@@ -1,6 +1,7 @@
 """Where a job is read: Redis while it is open, the database after; any replica answers the same."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from api.calls import Reads
 from api.records import Records
@@ -9,7 +10,26 @@ from millpond.attempt import Attempt
 from millpond.errors import NotFound, Undecodable
 from millpond.job import Job, attempts_from_hash
 
-Seen = tuple[bool, Job | None]  # whether the job is open, and the job
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Redis holds of a job: whether it is open, and its hash."""
+
+    id: str
+    open: bool
+    fields: Mapping[str, bytes]
+
+    def judged(self) -> tuple[bool, Job | None]:
+        """As `Lookup.live`."""
+        try:
+            return self.open, Job.from_hash(self.id, self.fields) if self.fields else None
+        except Undecodable:
+            return self.open, None
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(map(len, self.fields.values()))
 
 
 class Lookup:
@@ -23,14 +43,14 @@ class Lookup:
         """A job as it is now. Raises NotFound, NotDone or StoreUnavailable."""
         return await self.settled(id, *await self.live(id))
 
-    async def live(self, id: str) -> Seen:
-        """What Redis knows of a job. A hash that nobody can read is left to its record."""
-        return _seen(id, await self._reads.run(moves.listen(id)))
+    async def live(self, id: str) -> tuple[bool, Job | None]:
+        """What Redis knows: whether the job is open, and the job. A hash that nobody can read is left to its record."""
+        return Seen(id, *await self._reads.run(moves.listen(id))).judged()
 
-    async def live_all(self, items: Sequence[tuple[str, moves.Told]], channel: str) -> list[Seen]:
+    async def live_all(self, items: Sequence[tuple[str, moves.Told]], channel: str) -> list["Seen"]:
         """As `live`, many in one call, which also says what is to be told of each on `channel`."""
         heard = await self._reads.run(moves.listen_all(items, channel))
-        return [_seen(id, one) for (id, _), one in zip(items, heard, strict=True)]
+        return [Seen(id, *one) for (id, _), one in zip(items, heard, strict=True)]
 
     async def glance(self, items: Sequence[tuple[str, int | None]]) -> list[str]:
         """Which of these jobs ended, are gone, or have another version than this one."""
@@ -57,14 +77,6 @@ class Lookup:
         _, hash = await self._reads.run(moves.listen(id))
         known = {(one.run, one.attempt): one for one in [*_outcomes(id, hash), *await self._records.attempts(id)]}
         return [known[place] for place in sorted(known)]
-
-
-def _seen(id: str, heard: moves.Heard) -> Seen:
-    open_, fields = heard
-    try:
-        return open_, Job.from_hash(id, fields) if fields else None
-    except Undecodable:
-        return open_, None
 
 
 def _outcomes(id: str, hash: Mapping[str, bytes]) -> list[Attempt]:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from api.lookup import Lookup
 from api.subscription import Subscription
@@ -22,7 +23,9 @@ from millpond.moves import Told
 
 SWEEP_S = 1.0  # how long a lost message can delay a watch
 LOOK_S = 5.0  # for a last look at a job: far beyond Redis's and the database's own deadlines
-_READ_AT_ONCE = 32  # jobs; their watches are answered in one turn of the loop, some 0.3 ms each
+_READ_AT_ONCE = 256  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
+_READ_BYTES = 4 << 20  # when a read was longer than that, the next one is of half as many jobs
+_TOLD_AT_ONCE = 32  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
 _SWEPT_AT_ONCE = 250  # jobs; half a millisecond of Redis's time
 
 
@@ -60,6 +63,7 @@ class Waiters:
         self._rung: dict[str, None] = {}  # to be read, in the order of their ringing
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
+        self._at_once = _READ_AT_ONCE
         self._draining = False
 
     def start(self) -> None:
@@ -130,7 +134,7 @@ class Waiters:
         """Read what was rung, some jobs at a time, until nothing is left. What rings meanwhile is read again."""
         try:
             while self._rung:
-                ids = [id for _, id in zip(range(_READ_AT_ONCE), self._rung, strict=False)]
+                ids = list(islice(self._rung, self._at_once))
                 for id in ids:
                     del self._rung[id]
                 await self._read_some([id for id in ids if id in self._watched])
@@ -146,12 +150,15 @@ class Waiters:
                 self._tell(id, error)
             self._rung.clear()
             return
-        for id, (open_, live) in zip(ids, seen, strict=True):
+        for number, (id, one) in enumerate(zip(ids, seen, strict=True), 1):
+            open_, live = one.judged()
             if open_ and live:
                 self._tell(id, live)
             else:
                 self._spawn(self._read_record(id, open_, live))
-        await asyncio.sleep(0)  # those who were told have their turn before the next are read
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)  # those who were told have their turn
+        self._at_once = max(1, self._at_once // 2) if sum(one.size for one in seen) > _READ_BYTES else _READ_AT_ONCE
 
     async def _read_record(self, id: str, open_: bool, live: Job | None) -> None:
         """Tell what the database says; a task of its own, so that a slow one delays nobody whom Redis can answer."""

@@ -26,6 +26,7 @@ def replica(redis_url: str, hand: Hand, shared_database: str, tmp_path: Path) ->
     with Replica(tmp_path, redis_url, shared_database) as replica:
         until(replica.is_ready, 5)
         yield replica
+        replica.stop()
 
 
 def submit_all(hand: Hand, number: int) -> list[str]:
