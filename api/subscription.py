@@ -1,12 +1,15 @@
 """One Redis subscription per replica, on which it is told of the jobs that somebody here waits for (rule 14)."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
-import redis.asyncio
 from redis.exceptions import RedisError
 
 from millpond import broker
+from millpond.errors import NotDone
 
 _QUIET_S = 5.0  # a ping after this long without a message; no answer within another: the connection is dead
 _AGAIN_S = 0.5  # reconnect back-off
@@ -35,25 +38,26 @@ class Subscription:
 
     async def _stay_subscribed(self) -> None:
         while True:
-            try:
-                async with self._client.pubsub() as channel:
-                    await channel.subscribe(self._channel)
-                    await self._listen(channel)
-            except (RedisError, OSError, TimeoutError):
-                await asyncio.sleep(_AGAIN_S)
+            with suppress(NotDone, RedisError, OSError, TimeoutError):
+                async with broker.connected(self._client) as connection:
+                    try:
+                        await self._listen(connection)
+                    finally:
+                        await connection.disconnect(nowait=True)  # nobody else may get one that is subscribed
+            await asyncio.sleep(_AGAIN_S)
 
-    async def _listen(self, channel: "redis.asyncio.client.PubSub") -> None:
+    async def _listen(self, connection: Any) -> None:
+        await connection.send_command("SUBSCRIBE", self._channel)
         pinged = False
-        heard = 0
-        while True:
-            message = await channel.get_message(timeout=_QUIET_S)
-            if message is None:
-                if pinged:
-                    raise TimeoutError
-                await channel.ping()
-            elif message["type"] == "message":
-                self._heard(message["data"].decode(errors="replace"))
-                heard += 1
-                if heard % _A_TURN == 0:
-                    await asyncio.sleep(0)
-            pinged = message is None
+        for number in itertools.count():
+            reply = await connection.read_response(timeout=_QUIET_S, push_request=True)  # None: nothing came
+            match reply:
+                case [b"message", _, bytes(id)]:
+                    self._heard(id.decode(errors="replace"))
+                case None if pinged:
+                    return
+                case None:
+                    await connection.send_command("PING")
+            pinged = reply is None
+            if number % _A_TURN == 0:
+                await asyncio.sleep(0)
