@@ -74,22 +74,23 @@ class Story:
             place = Place(0, job.run, _ended(job))  # another job under the id of one that is gone
         elif job.version <= place.version:
             return []
-        events = [] if (job.run, _ended(job)) <= (place.run, place.attempt) else await self._attempts(place, job)
-        place = events[-1].place if events else place
+        events: list[Event] = []
+        with suppress(Unavailable):  # then they are told with the next event, as the place stays behind them
+            place, events = await self._attempts(place, job)
         self._place = Place(job.version, *((job.run, job.attempt) if job.final else (place.run, place.attempt)))
         if (event := self._state(job, self._place)) is not None:
             events.append(event)
         return events
 
-    async def _attempts(self, place: Place, job: Job) -> list[Event]:
-        """The attempts that ended since; the last one of a job that ended is told with its end. None while the record is away: they
-        are told with the next event, as the place stays where it is."""
-        found: list[Attempt] = []
-        with suppress(Unavailable):
-            found = await self._lookup.attempts(self._id)
-        last = (job.run, job.attempt) if job.final else None
-        told = [one for one in found if (one.run, one.attempt) > (place.run, place.attempt) and (one.run, one.attempt) != last]
-        return [Event("attempt", Place(place.version, one.run, one.attempt), _attempt(one)) for one in told[-MOST_ATTEMPTS:]]
+    async def _attempts(self, place: Place, job: Job) -> tuple[Place, list[Event]]:
+        """The attempts that ended since, and the place behind them; the last one of a job that ended is told with its end."""
+        reached = (job.run, _ended(job))
+        if reached <= (place.run, place.attempt):
+            return place, []
+        ended = await self._lookup.attempts(self._id)
+        told = [one for one in ended if (place.run, place.attempt) < (one.run, one.attempt) <= reached]
+        events = [Event("attempt", Place(place.version, one.run, one.attempt), _attempt(one)) for one in told[-MOST_ATTEMPTS:]]
+        return Place(place.version, *reached), events
 
     def _state(self, job: Job, place: Place) -> Event | None:
         document = job.public()
