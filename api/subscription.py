@@ -13,7 +13,7 @@ from millpond.errors import NotDone
 
 _QUIET_S = 5.0  # a ping after this long without a message; no answer within another: the connection is dead
 _AGAIN_S = 0.5  # reconnect back-off
-_A_TURN = 50  # messages heard in one turn of the loop: redis-py does not yield while it has some
+_A_TURN = 25  # messages heard in one turn of the loop: redis-py does not yield while it has some
 
 
 class Subscription:

@@ -23,9 +23,9 @@ from millpond.moves import Told
 
 SWEEP_S = 1.0  # how long a lost message can delay a watch
 LOOK_S = 5.0  # for a last look at a job: far beyond Redis's and the database's own deadlines
-_READ_AT_ONCE = 256  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
+_READ_AT_ONCE = 128  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
 _READ_BYTES = 4 << 20  # when a read was longer than that, the next one is of half as many jobs
-_TOLD_AT_ONCE = 32  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
+_TOLD_AT_ONCE = 16  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
 _SWEPT_AT_ONCE = 250  # jobs; half a millisecond of Redis's time
 
 
