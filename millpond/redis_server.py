@@ -34,16 +34,18 @@ def version(binary: Path) -> tuple[int, int]:
 
 
 def durable(folder: Path) -> list[str]:
-    """Arguments for a server that writes every answered command to disk in `folder` first, and never evicts (rule 10)."""
+    """Arguments for a server that writes every answered command to disk in `folder` first, never evicts (rule 10), and keeps a job's
+    hash in one piece (ops/redis/redis.conf says why)."""
     # An empty --save: the append-only file alone is the truth; snapshots would only add forks and a second copy.
     options = {"dir": str(folder), "appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
+    options |= {"hash-max-listpack-entries": "128", "hash-max-listpack-value": "1024"}
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def main(port: str, folder: str) -> None:
-    """Become a durable server on loopback: ``python -m millpond.redis_server PORT FOLDER``."""
+def main(port: str, folder: str, *configuration: str) -> None:
+    """Become a durable server on loopback: ``python -m millpond.redis_server PORT FOLDER [CONFIGURATION_FILE]``."""
     binary = str(find())
-    os.execv(binary, [binary, "--bind", "127.0.0.1", "--port", port, *durable(Path(folder))])
+    os.execv(binary, [binary, *configuration, "--bind", "127.0.0.1", "--port", port, *durable(Path(folder))])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ local function read(id)
     end
   end
   if not RQ_WORDS[job.status] or not job.origin or job.origin == '' then return nil, 'corrupt' end
-  if job.state and (not STATUS[job.state] or not job.version or not job.run) then return nil, 'corrupt' end
+  if job.state and (not STATUS[job.state] or not job.version) then return nil, 'corrupt' end
+  job.run = job.run or 1
   if job.state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
   job.queue = job.origin
   if job.place ~= 'alone' then job.place = 'queue' end -- a claim would drop what names no list, again and again

@@ -51,6 +51,7 @@ CALLS: list[moves.Call[Any]] = [
     moves.reconcile(0),
     moves.recorded([moves.Committed("a", 1)]),
     moves.forget(),
+    moves.enroll(),
     moves.cancel("a"),
     moves.retry("a"),
     moves.listen("a", "c"),
