@@ -3,13 +3,11 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from millpond import broker
-from millpond.errors import NotDone
 
 _QUIET_S = 5.0  # a ping after this long without a message; no answer within another: the connection is dead
 _AGAIN_S = 0.5  # reconnect back-off
@@ -20,7 +18,7 @@ class Subscription:
     """Calls `heard` with each message on `channel`. What was published while it had no connection is lost: who waits also looks."""
 
     def __init__(self, redis_url: str, channel: str, heard: Callable[[str], None]) -> None:
-        self._client = broker.connect_async(redis_url)
+        self._pool = broker.connect_async(redis_url).connection_pool
         self._channel = channel
         self._heard = heard
         self._task: asyncio.Task[None] | None = None
@@ -34,16 +32,17 @@ class Subscription:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._client.aclose()
 
     async def _stay_subscribed(self) -> None:
         while True:
-            with suppress(NotDone, RedisError, OSError, TimeoutError):
-                async with broker.connected(self._client) as connection:
-                    try:
-                        await self._listen(connection)
-                    finally:
-                        await connection.disconnect(nowait=True)  # nobody else may get one that is subscribed
+            connection = self._pool.make_connection()
+            try:
+                await connection.connect()
+                await self._listen(connection)
+            except (RedisError, OSError, TimeoutError):
+                pass
+            finally:
+                await connection.disconnect(nowait=True)
             await asyncio.sleep(_AGAIN_S)
 
     async def _listen(self, connection: Any) -> None:
