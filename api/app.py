@@ -7,24 +7,27 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import classic, events, fleet, health, jobs
+from api import classic, events, fleet, health, jobs, stats
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
 from api.hot import Entrance
 from api.intake import Intake, Settled
+from api.limits import Pressure
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
 from api.problems import Problem
 from api.readiness import Readiness
 from api.records import Records
+from api.reference import Docs, OpenApi, Reference
 from api.server import Limits
-from api.submitter import Submitter
+from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
 from millpond.job import new_id
+from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
 
 _ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
@@ -41,10 +44,13 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
     (rf"/v1/queues/{_QUEUE}/resume", fleet.Resume),
     (r"/v1/workers", fleet.Workers),
+    (r"/v1/stats", stats.Stats),
     (r"/livez", health.Livez),
     (r"/readyz", health.Readyz),
     (r"/version", health.Version),
     (r"/metrics", health.Metrics),
+    (r"/openapi\.json", OpenApi),
+    (r"/docs", Docs),
     (r"/", classic.Root),
     (r"/test", classic.Test),
 ]
@@ -73,14 +79,17 @@ class Api(Application):
 
     def _gather(self) -> None:
         config = self.config
+        limits = IntakeLimits(config.queue_max_jobs, config.queue_max_bytes, config.owner_max_jobs, config.redis_full_at)
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
-        self.submitter = Submitter(config.redis_url, config.idempotency_h)
+        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, Acks(config.replicas_ack, config.durability != "none"))
         self.records = Records(config.database_url)
-        self.readiness = Readiness(self.plain, config.durability)
+        self.pressure = Pressure(self.plain, limits)
+        self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
-        self.intake = Intake(self.readiness, self.catalogue, self.submitter)
+        self.reference = Reference(ROUTES, self.catalogue)
+        self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records)
         self.waiters = Waiters(config.redis_url, self._replica, self.lookup)
         self.control = Control(self.writes, self.records)

@@ -4,8 +4,19 @@ A record says one thing more than the job did before, `recorded_at`, at the same
 """
 
 import re
+from typing import Final
 
+from api.described import TEXT, Header, Parameter
 from millpond.job import Job
+
+ETAG: Final = Header("ETag", "The job's version, for If-Match and If-None-Match.", {"type": "string", "pattern": '^"[0-9]{1,18}r?"$'})
+IF_MATCH: Final = Parameter(
+    "If-Match",
+    "header",
+    "ETags of the job, of which one must have its version; `*` is any.",
+    {"type": "string", "pattern": r'^(\*|"[0-9]{1,18}r?"(, "[0-9]{1,18}r?")*)$'},
+)
+IF_NONE_MATCH: Final = Parameter("If-None-Match", "header", "ETags of the job as you have it; `*` is any.", TEXT)
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _OURS = re.compile(r'"([0-9]{1,18})r?"')

@@ -1,9 +1,11 @@
 """GET /v1/jobs/{id}/events: what happens to a job, as server-sent events (WHATWG HTML, 9.2)."""
 
 import random
+from typing import ClassVar, Final
 
 from tornado.iostream import StreamClosedError
 
+from api.described import READS, TEXT, Answer, Call, Header, Parameter, Schema
 from api.jobs import JobHandler
 from api.problems import Refused
 from api.story import Place, Story
@@ -11,7 +13,11 @@ from api.watch import Watch
 from millpond.errors import BadInput
 from millpond.job import Job
 
-MEDIA_TYPE = "text/event-stream"
+MEDIA_TYPE: Final = "text/event-stream"
+ID: Final[Schema] = {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,9}\.[0-9]{1,9})?$"}
+LAST_EVENT_ID: Final = Parameter("Last-Event-ID", "header", "The id of the last event that you have.", ID)
+LAST_EVENT_ID_IN_QUERY: Final = Parameter("last_event_id", "query", "The same, where there is no such header.", ID)
+BUFFERING: Final = Header("X-Accel-Buffering", "Tells proxies to pass each event on at once.", {"const": "no"})
 RETRY_MS = (1000, 3000)  # jittered, so that the streams of a replica that stopped do not return as one
 
 
@@ -19,6 +25,20 @@ class Events(JobHandler):
     """Tells the moves of one job until its end. A reader that is slow is told of fewer: what it has not taken is replaced."""
 
     route = "/v1/jobs/{id}/events"
+    calls: ClassVar = {
+        "GET": Call(
+            name="followJob",
+            tag="Jobs",
+            summary="Follow a job",
+            text="Events `state`, `progress`, `attempt`, and at last `end` with the whole job. From the id of each any replica goes on.",
+            takes=(LAST_EVENT_ID, LAST_EVENT_ID_IN_QUERY),
+            answers=(
+                Answer(200, "What happens to it, as server-sent events, until it ends.", TEXT, (BUFFERING,), kind=MEDIA_TYPE),
+                Answer(204, "It ended, and you know."),
+            ),
+            refuses=("bad_parameter", "not_found", "not_acceptable", *READS),
+        )
+    }
 
     async def get(self, id: str) -> None:
         if not accepts(self.request.headers.get("Accept"), MEDIA_TYPE):

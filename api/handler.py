@@ -2,12 +2,14 @@
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
 from api import prefer
+from api.described import Call, Parameter
 from api.prefer import MAX_WAIT_S, Preferences
 from api.problems import Refused, ours, problem
 from millpond import codec
@@ -16,8 +18,15 @@ from millpond.errors import BadInput, MillpondError, NotFound, Unavailable
 if TYPE_CHECKING:
     from api.app import Api
 
+WAIT: Final = Parameter(
+    "wait",
+    "query",
+    f"Wait so many seconds for the job's end, at most {MAX_WAIT_S}.",
+    {"type": "number", "minimum": 0, "maximum": 999_999_999},
+)
+
+_SECONDS = re.compile(r"\d{1,9}(\.\d+)?([eE]-\d{1,3})?", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_WAIT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "malformed"}
 
 
@@ -32,6 +41,7 @@ class Handler(RequestHandler):
 
     application: "Api"
     route: ClassVar[str] = "none"  # the label in metrics: never a path, which a client could make endless
+    calls: ClassVar[Mapping[str, Call]] = {}  # what each method takes and answers: /openapi.json
     request_id = ""
     code = ""  # of the problem that was answered
     preferences = Preferences()
@@ -73,7 +83,7 @@ class Handler(RequestHandler):
         asked = self.query("wait")
         if asked is None:
             return self.preferences.wait_s or 0
-        if not _WAIT.fullmatch(asked):
+        if not _SECONDS.fullmatch(asked):
             raise BadInput("wait is a number of seconds, 0 or more.", code="bad_parameter", parameter="wait")
         self.preferences = Preferences(None, self.preferences.respond_async)
         return min(float(asked), MAX_WAIT_S)

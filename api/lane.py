@@ -11,17 +11,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from api.link import Link
-from millpond import broker
 from millpond.errors import NotDone, OutcomeUnknown
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-# From arrival to an answer: who waits behind a lost reply still gets its turn; none waits longer for a Redis that is away.
-DEADLINE_S = broker.TIMEOUT_S + 0.5
+DEADLINE_S = 1.0  # from arrival to an answer, whatever Redis does
+SILENCE_S = 0.75  # a reply that is so late is lost; what is left of the deadline is for those who waited behind it
 WAITING_BYTES = 64 << 20  # more than this waiting: refuse, or a stalled Redis fills our memory
 BATCH_BYTES = 4 << 20  # a script call of this size holds Redis for some 10 ms; twice that is felt by workers
-_LOOK_S = 0.1  # how often waiting requests are looked at for their deadline
+_LOOK_S = 0.05  # how often waiting requests are looked at for their deadline
 _AGAIN_S = (0.02, 0.05, 0.1, 0.2)  # pauses before a refused batch is sent again
 
 
@@ -49,7 +48,7 @@ class Lane(Generic[Item, Answer]):
     """`exchange` sends at most `cap` items over the lane's link and returns their answers in order."""
 
     def __init__(self, redis_url: str, exchange: Callable[[Link, Sequence[Item]], Awaitable[Sequence[Answer]]], cap: int) -> None:
-        self._link = Link(redis_url)
+        self._link = Link(redis_url, SILENCE_S)
         self._exchange = exchange
         self._cap = cap
         self._queue: deque[Waiting[Item, Answer]] = deque()

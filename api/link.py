@@ -127,4 +127,4 @@ def _pack(command: str, script: str, call: Call[Any]) -> bytes:
 
 def _error(reply: Any) -> Exception:
     error = redis.ResponseError(str(reply))
-    return NotDone(f"Redis refused: {reply}") if broker.refused(error) else error
+    return broker.refusal(error) if broker.refused(error) else error

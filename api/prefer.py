@@ -2,8 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
+
+from api.described import TEXT, Header, Parameter
 
 MAX_WAIT_S = 60  # proxies cut a silent request at about 100 s (research: features 4); answer well before
+
+PREFER: Final = Parameter("Prefer", "header", "`wait=N` and `respond-async` (RFC 7240); other preferences are ignored.", TEXT)
+APPLIED: Final = Header(
+    "Preference-Applied",
+    "The preferences that were heeded.",
+    {"type": "string", "pattern": "^(respond-async|(respond-async, )?wait=[0-9]+)$"},
+    always=False,
+)
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'

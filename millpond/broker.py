@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from millpond.errors import NotDone, OutcomeUnknown
+from millpond.errors import NotDone, OutcomeUnknown, RedisFull
 from millpond.moves import Call
 
 T = TypeVar("T")
@@ -63,6 +63,12 @@ def refused(error: BaseException) -> bool:
     )
 
 
+def refusal(error: Exception) -> NotDone:
+    """What to raise for an error reply that means so."""
+    full = isinstance(error, redis.exceptions.OutOfMemoryError) or str(error).startswith("OOM")
+    return (RedisFull if full else NotDone)(f"Redis refused: {error}")
+
+
 def run(client: redis.Redis, call: Call[T]) -> T:
     """Run one call. Raises NotDone, OutcomeUnknown, or redis's ResponseError for what no script of ours should cause."""
     answer: T = run_all(client, [call])[0]
@@ -81,11 +87,11 @@ def run_all(client: redis.Redis, calls: Sequence[Call[Any]]) -> list[Any]:
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         connection.disconnect()
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise refusal(error) from error
         raise OutcomeUnknown(f"Redis did not answer: {error}") from error
     except redis.exceptions.ResponseError as error:
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise refusal(error) from error
         raise
     except BaseException:
         connection.disconnect()

@@ -25,8 +25,8 @@ class Script:
 _REFUSED_WHEN_FULL = frozenset({"submit"})
 
 # Each uses those before it; every script is made anew in each call, so it has only what it needs.
-_HELPERS = ("base", "job", "lease")
-_HELPERS_OF = {"submit": ("base", "job", "intake")}
+_HELPERS = ("base", "held", "job", "lease")
+_HELPERS_OF = {"submit": ("base", "held", "job", "limits", "intake")}
 
 
 @cache

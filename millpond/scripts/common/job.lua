@@ -91,10 +91,10 @@ local function conclude(job, state, code, last)
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
     'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'place', 'run_at_ms')
-  call('SADD', OPEN, job.id)
+  open(job)
   emit(job.id, job.version, 'ended')
   try('ZADD', REGISTRY[state] .. job.queue, '+inf', job.id)
-  try('HINCRBY', DRAINED .. job.queue, int(math.floor(NOW / 10000)), 1)
+  count(DRAINED .. job.queue, 1)
   tell(job, job.waiters)
   tell(job, job.watchers)
 end
@@ -112,7 +112,7 @@ local function begin_run(job)
   try('ZREM', REGISTRY[job.state] .. job.queue, job.id)
   try('ZREM', KEPT .. job.queue, job.id)
   try('ZREM', FORGET, job.id)
-  call('SADD', OPEN, job.id)
+  open(job)
 end
 
 -- A waiting job that stock RQ put: from its first touch on it is ours (DESIGN 5). False where it does not wait for a worker or a
@@ -125,7 +125,7 @@ local function adopt(job)
   call('HSET', job.key, 'state', job.state, 'version', '1', 'run', '1', 'owner', 'public', 'adopted', '1', 'place', 'queue',
     'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
   call('PERSIST', job.key)
-  call('SADD', OPEN, job.id)
+  open(job)
   emit(job.id, 1, 'accepted')
   return true
 end
