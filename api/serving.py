@@ -7,7 +7,6 @@ gunicorn's own tornado worker ends its loop two seconds after SIGTERM whatever i
 import asyncio
 import gc
 import os
-import resource
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +14,14 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from api import stalls
-from api.server import Server
+from api.server import SWEEP_S, Server
 from api.turns import new_loop
-from millpond import logs
+from millpond import jsonschemas, logs
 
 if TYPE_CHECKING:
     from api.app import Api
 
 OLD_EVERY = 1000  # looks of the cycle collector at what is younger, for one at everything
-BEAT_S = 1.0  # how often gunicorn hears that the loop turns; its `timeout` is many times that
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -36,12 +34,6 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
             logs.adopt(log.name)
 
 
-def _allow_connections() -> None:
-    """Raise the number of open files to what we may have: each request that waits holds one, and the usual 1,024 are soon gone."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     """SIGTERM drains within MILLPOND_DRAIN_S; SIGINT and SIGQUIT stop at once, as everywhere in gunicorn."""
 
@@ -49,13 +41,13 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to stop; called by gunicorn after the fork."""
+        jsonschemas.warm()
         # What was imported lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         # A look at everything stands still for 0.1 s where 5,000 requests wait, and while these arrive there are many by default.
         young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, OLD_EVERY)
-        _allow_connections()
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(self._serve())
 
@@ -68,7 +60,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             loop.add_signal_handler(number, self._stop_quickly)
         app = self.wsgi
         await app.start()
-        server = Server.over(app, app.limits, app.refused)
+        server = Server.over(app, app.limits, app.refuse)
         for listener in self.sockets:
             listener.setblocking(False)
             server.add_socket(listener)
@@ -94,4 +86,4 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             server.sweep()
             if os.getppid() != self.ppid:
                 self._stop.set()  # gunicorn's master is gone: nobody would stop us later
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(SWEEP_S)  # gunicorn's `timeout` is many times that

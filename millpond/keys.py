@@ -54,7 +54,7 @@ PREFIXES: Final = {
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
-    "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
+    "IDEMPOTENCY": "mp:idempotency:",  # {slot}:{level}:{number}  HASH digest -> raw id, body digest; + if full
 }
 
 
@@ -84,11 +84,7 @@ def command_channel(worker: str) -> str:
 
 
 def _lua() -> str:
-    singles = {
-        name: value
-        for name, value in globals().items()
-        if name.isupper() and isinstance(value, str) and name not in ("GROUP",)
-    }
+    singles = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, str) and name not in ("GROUP",)}
     return "\n".join(f"local {name} = '{value}'" for name, value in {**singles, **PREFIXES}.items()) + "\n"
 
 

@@ -26,7 +26,7 @@ _REFUSED_WHEN_FULL = frozenset({"submit"})
 
 # Each uses those before it; every script is made anew in each call, so it has only what it needs.
 _HELPERS = ("base", "held", "job", "lease")
-_HELPERS_OF = {"submit": ("base", "held", "job", "limits", "intake")}
+_HELPERS_OF = {"submit": ("base", "held", "job", "limits", "intake", "idempotency")}
 
 
 @cache
