@@ -84,7 +84,8 @@ class Metrics(Handler):
     }
 
     async def get(self) -> None:
-        metrics.WAITING.set(self.application.waiters.waiting)
+        metrics.WAITING.set(self.application.waiters.count(moves=False))
+        metrics.STREAMS.set(self.application.waiters.count(moves=True))
         with suppress(NotDone):
             await self._look()
         self.set_header("Content-Type", KIND)
