@@ -54,7 +54,7 @@ class Control:
             row = await self._record(id)
             if not row.final or row.status == "finished":
                 raise _conflict("retry", row.status)
-            changed = await self._writes.run(moves.retry(id, version, to_submission(row), row.version, row.run))
+            changed = await self._writes.run(moves.retry(id, version, to_submission(row), row.version, row.run, row.status))
         return _settle("retry", changed)
 
     async def _record(self, id: str) -> Job:

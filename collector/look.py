@@ -89,8 +89,9 @@ def _sights(client: redis.Redis, seen: Sequence[Seen]) -> list[Sight]:
 
 
 def _sight(told: Told, hash: Hash | None) -> Sight | LossKind | None:
-    """A snapshot, or why there is none; None for a job that stock RQ put and no script of ours has touched yet: its adoption will
-    be an event of its own."""
+    """A snapshot, or why there is none; None where there is nothing to record: stock RQ put the job and no script of ours has touched
+    it yet (its adoption will be an event of its own), or it is on record as it stands: a collector that is behind meets a job's end
+    with its first event already, and need not record it again with its last."""
     if hash == {}:
         return "deleted"
     if hash is None or told.corrupt:
@@ -105,15 +106,17 @@ def _sight(told: Told, hash: Hash | None) -> Sight | LossKind | None:
         return "corrupt_job"
 
 
-def _snapshot(id: str, hash: dict[str, bytes]) -> Sight:
-    state = hash["state"].decode()
+def _snapshot(id: str, hash: dict[str, bytes]) -> Sight | None:
+    state, outcomes = hash["state"].decode(), [name for name in hash if name.startswith("o:")]
     if state in RQ_STATUS:
+        status = RQ_STATUS[State(state)].encode()
+        if hash.get("recorded") == hash.get("version") and hash.get("status") == status and not outcomes:
+            return None
         # Our state alone: what one of RQ's tools did to it becomes a move, with a version of its own, in `recorded`.
-        hash["status"] = RQ_STATUS[State(state)].encode()
+        hash["status"] = status
     job = Job.from_hash(id, hash)
     if job.version < 1:
         raise Undecodable("A job of ours has a version.")  # and version 0 would tell `recorded` that there is no readable job
-    outcomes = [name for name in hash if name.startswith("o:")]
     return Sight(Committed(id, job.version, outcomes), job=job, attempts=attempts_from_hash(id, hash))
 
 

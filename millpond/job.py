@@ -239,9 +239,11 @@ def to_submission(job: Job) -> Submission:
 def _fields(task: str, owner: str, timeout_s: float | None, policy: RetryPolicy, rerun: str, tags: Mapping[str, str]) -> dict[str, Arg]:
     """Only what differs from what an absent field means; `description` is what RQ's tools show, so it holds no arguments."""
     timeout = -1 if timeout_s is None else math.ceil(timeout_s)
-    fields: dict[str, Arg] = {"task": task, "description": task, "owner": owner, "timeout": timeout}
-    if timeout_s is not None:
+    fields: dict[str, Arg] = {"description": task, "timeout": timeout}
+    if timeout_s is not None and timeout != timeout_s:
         fields["timeout_ms"] = round(timeout_s * 1000)
+    if owner != "public":
+        fields["owner"] = owner
     if rerun != "always":
         fields["rerun"] = rerun
     if tags:

@@ -50,6 +50,7 @@ PREFIXES: Final = {
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH 10 s bucket -> jobs ended in it
+    "BATCH": "mp:batch:",  # {batch}                HASH counter of lines, counts of jobs, the first problems
     "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
 }
 

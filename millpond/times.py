@@ -1,13 +1,15 @@
 """Moments as aware UTC, and their three forms: milliseconds in our hash fields, RFC 3339 over HTTP, RQ's own text."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-# The only two forms that RQ reads (rq 3.0: utils.py `utcparse`); it writes the first, and so do we.
-_RQ_FORMATS: Final = ("%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ")
+# RQ reads dates in this form, with a fraction or without (rq 3.0: utils.py `utcparse`); it writes them with one, and so do we.
+_RQ_FORM: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+_RQ_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
 def from_ms(ms: int) -> datetime:
@@ -27,14 +29,11 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 def to_rq(moment: datetime) -> str:
     """A moment as RQ writes it."""
-    return moment.astimezone(UTC).strftime(_RQ_FORMATS[0])
+    return moment.astimezone(UTC).strftime(_RQ_FORM)
 
 
 def from_rq(text: str) -> datetime:
     """A moment that RQ wrote; raises ValueError for any other form."""
-    for form in _RQ_FORMATS:
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    raise ValueError(f"{text!r} is not a date of RQ's")
+    if not _RQ_DATE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a date of RQ's")
+    return datetime.fromisoformat(text)

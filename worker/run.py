@@ -10,6 +10,7 @@ from typing import Any
 from millpond import codec
 from millpond.errors import Undecodable
 from millpond.fields import Fields
+from millpond.job import timeout_s
 from millpond.moves import Claimed, Held
 from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
@@ -27,7 +28,7 @@ class Run:
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
         self.claimed, self.task, self.args, self.kwargs, self.adopted = claimed, task, args, kwargs, adopted
         fields = Fields(claimed.hash)
-        self.timeout_s = fields.seconds("timeout_ms", 0.0) or math.inf
+        self.timeout_s = timeout_s(claimed.hash) or math.inf
         self.failures = fields.integer("failures")
         self.on_loop = _is_coroutine(task)
         self._owner, self._tags = fields.text("owner"), fields.json("tags")

@@ -4,6 +4,21 @@ A `Call` does no input or output, so the API sends it over asyncio, the worker's
 over a pool (`millpond.broker`). Times are milliseconds of Redis's clock unless a name says otherwise.
 """
 
+from millpond.moves.batches import (
+    Appended,
+    Begun,
+    CalledOff,
+    Counter,
+    Lines,
+    append,
+    begin,
+    call_off,
+    line_id,
+    line_of,
+    lines_of,
+    new_batch_id,
+    survey,
+)
 from millpond.moves.call import Arg, Call, pairs, text
 from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
 from millpond.moves.control import Changed, cancel, listen, pause, resume, retry
@@ -12,20 +27,28 @@ from millpond.moves.keeper import Committed, Reconciled, forget, promote, reconc
 from millpond.moves.parent import Beat, heartbeat, register
 
 __all__ = [
+    "Appended",
     "Arg",
     "Beat",
+    "Begun",
     "Call",
+    "CalledOff",
     "Changed",
     "Claim",
     "Claimed",
     "Committed",
     "Comparison",
+    "Counter",
     "HandBack",
     "Held",
+    "Lines",
     "Outcome",
     "Reconciled",
     "Submission",
     "Submitted",
+    "append",
+    "begin",
+    "call_off",
     "cancel",
     "claim",
     "compare",
@@ -33,7 +56,11 @@ __all__ = [
     "forget",
     "hand_back",
     "heartbeat",
+    "line_id",
+    "line_of",
+    "lines_of",
     "listen",
+    "new_batch_id",
     "pairs",
     "pause",
     "promote",
@@ -45,6 +72,7 @@ __all__ = [
     "retry",
     "start",
     "submit",
+    "survey",
     "take_back",
     "text",
     "tick",

@@ -21,10 +21,12 @@ class Script:
     sha: str
 
 
-# submit alone is refused by a full Redis; every script that drains must pass (Redis: script flags).
-_REFUSED_WHEN_FULL = frozenset({"submit"})
+# What lets jobs in is refused by a full Redis; every script that drains must pass (Redis: script flags).
+_REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
-_HELPERS = ("base", "job", "lease")  # each uses those before it
+# Each uses those before it; every script is made anew in each call, so it has only what it needs.
+_HELPERS = ("base", "batch", "job", "lease")
+_HELPERS_OF = dict.fromkeys(("submit", "begin", "append"), ("base", "batch", "job", "intake"))
 
 
 @cache
@@ -32,7 +34,7 @@ def load(name: str) -> Script:
     """Read the script `name` with the helpers before it; raises FileNotFoundError for an unknown verb."""
     folder = files(__package__)
     head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
-    helpers = [(folder / "common" / f"{part}.lua").read_text() for part in _HELPERS]
+    helpers = [(folder / "common" / f"{part}.lua").read_text() for part in _HELPERS_OF.get(name, _HELPERS)]
     parts = [keys.LUA, *helpers, (folder / f"{name}.lua").read_text()]
     text = head + "\n".join(parts)
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())

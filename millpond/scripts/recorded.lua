@@ -4,8 +4,9 @@ local grace = tonumber(ARGV[1])
 local answers, at = {}, 2
 local unusable = broken(OPEN, 'set', EVENTS, 'stream', FORGET, 'zset')
 
-local function close(id)
-  call('SREM', OPEN, id)
+-- `lost`: the state under which a job is recorded whose hash is gone or cannot be read.
+local function close(id, lost)
+  if call('SREM', OPEN, id) == 1 and lost then tally(id, 'queued', lost) end
   try('ZREM', RESENT, id)
   return 1
 end
@@ -27,7 +28,7 @@ end
 local function recorded(id, version, fields)
   local job, why = read(id)
   if not job then
-    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close(id) end
+    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close(id, why == 'gone' and 'canceled' or 'failed') end
     emit(id, 0, why) -- deleted between the read and now: have that recorded too
     return 0
   end

@@ -12,7 +12,7 @@ local function revive()
   for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
   call('HSET', JOB .. id, unpack(fields))
   call('SADD', OPEN, id)
-  local revived = {id = id, key = JOB .. id, queue = queue, version = recorded_version, deaths = 0}
+  local revived = {id = id, key = JOB .. id, queue = queue, version = recorded_version, deaths = 0, state = ARGV[7]}
   push(revived, 'queue', false)
   emit(id, revived.version, 'requeued')
   return {'ok', 'queued', revived.version}

@@ -6,7 +6,7 @@ import redis
 from collector import look as looking
 from collector.fold import Told
 from collector.look import Sight, look
-from millpond import keys
+from millpond import keys, moves
 from millpond.store import Loss
 from tests.millpond.scripts.pond import Pond
 
@@ -93,3 +93,14 @@ def test_redis_time_is_told_with_the_view(client: redis.Redis, pond: Pond) -> No
     (id,) = pond.submit()
     (view,) = look(client, [Told(id, 1)])
     assert abs(view.redis_now_ms() - pond.now()) < 1000
+
+
+def test_what_is_on_record_as_it_stands_is_not_recorded_again(client: redis.Redis, pond: Pond) -> None:
+    (id,) = pond.submit()
+    child = pond.hire()
+    child.end(child.work()[0], "failed")
+    (sight,) = sights(client, Told(id, 1)).values()
+    pond.run(moves.recorded([sight.committed], 0))
+    assert sights(client, Told(id, 1), Told(id, sight.committed.version)) == {}
+    pond.ask("HSET", keys.job(id), "status", "queued")  # a dashboard's requeue: `recorded` has yet to make it a move
+    assert list(sights(client, Told(id, 1))) == [id]
