@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from api import idempotency
 from api.calls import Writes
 from millpond import moves
-from millpond.errors import Invalid, Unavailable
+from millpond.errors import Unavailable
 from millpond.moves import Call
 
 T = TypeVar("T")
@@ -25,12 +25,9 @@ class Ledger:
         self._keep_s = keep_days * 86_400
 
     async def begin(self, digest: bytes) -> moves.Begun:
-        """The batch of this digest of an Idempotency-Key (empty: none), new or begun before. Raises Invalid for a key that was a
-        job's, NotDone or OutcomeUnknown."""
+        """The batch of this digest of an Idempotency-Key (empty: none), new or begun before. Raises NotDone or OutcomeUnknown."""
         for _ in range(_DRAWS):
             begun = await self._settled(moves.begin(moves.new_batch_id(), digest, self._idempotency_h, self._keep_s))
-            if begun.answer == "mismatch":
-                raise Invalid("This Idempotency-Key came with a job before.", code="idempotency_key_reused")
             if begun.answer in ("begun", "known"):
                 return begun
         raise Unavailable(f"Redis holds something else under {begun.detail}.", code="broken_key")

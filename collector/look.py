@@ -110,7 +110,7 @@ def _snapshot(id: str, hash: dict[str, bytes]) -> Sight | None:
     state, outcomes = hash["state"].decode(), [name for name in hash if name.startswith("o:")]
     if state in RQ_STATUS:
         status = RQ_STATUS[State(state)].encode()
-        if hash.get("recorded") == hash.get("version") and hash.get("status") == status and not outcomes:
+        if hash.get("recorded", b"") == hash.get("version") and hash.get("status") == status and not outcomes:
             return None
         # Our state alone: what one of RQ's tools did to it becomes a move, with a version of its own, in `recorded`.
         hash["status"] = status

@@ -51,6 +51,7 @@ PREFIXES: Final = {
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH 10 s bucket -> jobs ended in it
     "BATCH": "mp:batch:",  # {batch}                HASH counter of lines, counts of jobs, the first problems
+    "BATCH_KEY": "mp:batchkey:",  # {digest}        STRING the batch of an Idempotency-Key
     "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
 }
 

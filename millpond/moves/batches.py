@@ -50,9 +50,9 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """`answer`: begun | known (by its key) | mismatch (the key was a job's) | taken (draw another id) | error (detail: the key)."""
+    """`answer`: begun | known (by its key) | taken (draw another id) | error (detail: the broken key)."""
 
-    answer: Literal["begun", "known", "mismatch", "taken", "error"]
+    answer: Literal["begun", "known", "taken", "error"]
     id: str
     counter: Counter
     detail: str = ""
@@ -61,7 +61,7 @@ class Begun:
 def begin(id: str, digest: bytes, idempotency_h: int, keep_s: int) -> Call[Begun]:
     """A counter for a batch, new or, by the digest of its Idempotency-Key (empty: none), of the earlier upload. `keep_s`: how long it
     is kept from when nothing of it is open; 0: for ever."""
-    return Call(load("begin"), [id, digest, idempotency_h, keep_s], _begun)
+    return Call(load("begin"), [id, digest.hex(), idempotency_h * 3600, keep_s], _begun)
 
 
 def _begun(raw: Any) -> Begun:

@@ -5,7 +5,7 @@ local rejected, spans, problems = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
 local SHOWN = 100 -- problems that are kept; beyond them lines are only counted
 local all, at = read_terms(10 + 2 * problems, tonumber(ARGV[9 + 2 * problems]))
 
-local function refusal()
+local function why_not()
   if not is(BATCH .. id, 'hash') then return 'error', BATCH .. id end
   if not is_batch(id) then return 'gone' end
   local seen = call('HMGET', BATCH .. id, 'lines', 'canceled', 'complete')
@@ -43,7 +43,7 @@ local function accept_lines()
   try('HINCRBY', BATCH .. id, 'accepted', accepted)
 end
 
-local why, detail = refusal()
+local why, detail = why_not()
 local id_taken = not why and taken()
 if id_taken then why, detail = 'error', JOB .. id_taken end
 if not why then

@@ -6,7 +6,7 @@ local unusable = broken(OPEN, 'set', EVENTS, 'stream', FORGET, 'zset')
 
 -- `lost`: the state under which a job is recorded whose hash is gone or cannot be read.
 local function close(id, lost)
-  if call('SREM', OPEN, id) == 1 and lost then tally(id, 'queued', lost) end
+  if call('SREM', OPEN, id) == 1 and lost then tell_batch(id, 'queued', lost) end
   try('ZREM', RESENT, id)
   return 1
 end

@@ -81,16 +81,16 @@ def test_a_scheduled_job(client: redis.Redis) -> None:
 
 def test_what_is_usual_takes_no_memory(client: redis.Redis) -> None:
     job = submit(client, PLAIN)
-    ours = {"task", "description", "owner", "timeout", "timeout_ms"}
+    ours = {"description", "timeout"}
     assert submission_fields(PLAIN, Overrides()).keys() == ours
     assert job.retry == RetryPolicy()
     assert job.timeout_s == 60
 
 
 def test_a_submission_overrides_its_task() -> None:
-    overrides = Overrides(owner="me", timeout_s=1, max_attempts=9, backoff_s=0, backoff_factor=3, max_backoff_s=4, jitter=0)
+    overrides = Overrides(owner="me", timeout_s=0.5, max_attempts=9, backoff_s=0, backoff_factor=3, max_backoff_s=4, jitter=0)
     fields = submission_fields(ENTRY, overrides)
-    assert (fields["timeout"], fields["timeout_ms"], fields["owner"]) == (1, 1000, "me")
+    assert (fields["timeout"], fields["timeout_ms"], fields["owner"]) == (1, 500, "me")
     hash = {name: str(value).encode() for name, value in fields.items()}
     assert RetryPolicy.from_hash(hash) == RetryPolicy(max_attempts=9, backoff_s=0, backoff_factor=3, max_backoff_s=4, jitter=0)
 

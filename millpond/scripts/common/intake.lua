@@ -45,17 +45,21 @@ local function taken_of(ids)
   return taken
 end
 
--- Writes a job's hash; `admit` puts it where it waits. The caller has seen that the id is free and the terms are not bad. To copy
--- the first hash of its terms is a third of the work, and of what goes to the append-only file.
+-- Writes a job's hash. To copy the first one of its terms is a third of the work, and of what goes to the append-only file.
 local function write(terms, id, data)
-  if terms.first then
-    call('COPY', terms.first, JOB .. id)
+  if #terms.ids > 0 then
+    call('COPY', JOB .. terms.ids[1], JOB .. id)
     call('HSET', JOB .. id, 'data', data)
   else
     call('HSET', JOB .. id, 'data', data, unpack(terms.hash))
-    terms.first = JOB .. id
   end
   terms.ids[#terms.ids + 1] = id
+end
+
+-- Writes a job's hash and event; `admit` puts it where it waits. The caller has seen that the id is free and the terms are not bad.
+local function accept(terms, id, data)
+  write(terms, id, data)
+  emit(id, 1, 'accepted')
 end
 
 -- Puts all that was accepted into the open set and where it waits, and wakes as many as are needed.
@@ -75,22 +79,4 @@ local function admit(all)
     end
   end
   for queue, jobs in pairs(pushed) do wake(queue, jobs) end
-end
-
--- The entry under a key's digest, of whichever hour: the id that it stands for, and the rest (the digest of a job's body).
-local function known(digest, hours)
-  local hour = math.floor(NOW / 3600000)
-  for back = 0, hours do
-    local bucket = IDEMPOTENCY .. int(hour - back)
-    local entry = is(bucket, 'hash') and call('HGET', bucket, digest)
-    if entry then return string.sub(entry, 1, 32), string.sub(entry, 33) end
-  end
-  return nil
-end
-
-local function bucket_now() return IDEMPOTENCY .. int(math.floor(NOW / 3600000)) end
-
-local function remember(digest, id, rest, hours)
-  call('HSET', bucket_now(), digest, id .. rest)
-  call('EXPIRE', bucket_now(), (hours + 2) * 3600)
 end

@@ -68,7 +68,7 @@ local function home(job) return job.deaths >= 2 and 'alone' or 'queue' end
 
 -- Puts a job into its list. The caller has checked the list's type.
 local function push(job, place, front)
-  tally(job.id, job.state, 'queued')
+  tell_batch(job.id, job.state, 'queued')
   job.version = job.version + 1
   job.state = 'queued'
   call('HSET', job.key, 'state', 'queued', 'status', 'queued', 'version', int(job.version), 'place', place,
@@ -81,7 +81,7 @@ end
 
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
 local function conclude(job, state, code, last)
-  tally(job.id, job.state, state)
+  tell_batch(job.id, job.state, state)
   job.version = job.version + 1
   job.state, job.ended_ms = state, NOW
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
@@ -110,7 +110,7 @@ local function begin_run(job)
   try('ZREM', KEPT .. job.queue, job.id)
   try('ZREM', FORGET, job.id)
   call('SADD', OPEN, job.id)
-  tally(job.id, job.state, 'queued')
+  tell_batch(job.id, job.state, 'queued')
   job.state = 'queued'
 end
 
@@ -139,7 +139,7 @@ local function heed(job)
       try('ZREM', SCHEDULED .. job.queue, job.id)
       conclude(job, job.status, 'by_rq')
     elseif job.state == 'scheduled' and job.status == 'queued' then
-      tally(job.id, 'scheduled', 'queued')
+      tell_batch(job.id, 'scheduled', 'queued')
       job.state, job.version, job.place, job.enqueued_ms = 'queued', job.version + 1, 'queue', NOW
       call('HSET', job.key, 'state', 'queued', 'version', int(job.version), 'place', 'queue', 'enqueued_ms', int(NOW))
       emit(job.id, job.version, 'requeued')

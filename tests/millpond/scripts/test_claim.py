@@ -16,14 +16,13 @@ def test_a_lease_is_in_the_hash_the_lease_set_and_rq_s_displays(pond: Pond) -> N
     (job,) = child.claim()
     now, member = pond.job(id), f"{id}:{job.execution}"
     assert job.id == id
-    assert {name: now[name] for name in ("state", "status", "version", "lease", "worker_name", "execution", "place")} == {
+    assert {name: now[name] for name in ("state", "status", "version", "lease", "worker_name", "execution")} == {
         "state": "started",
         "status": "started",
         "version": "2",
         "lease": "w1:1",
         "worker_name": "w1",
         "execution": job.execution,
-        "place": "queue",
     }
     assert "attempt" not in now
     assert "mark" not in now
