@@ -1,6 +1,7 @@
 """The database as the API reads it: a few threads, a deadline for each question, a clear answer when it is away."""
 
 import asyncio
+import builtins
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -31,6 +32,10 @@ class Records:
     async def list(self, filter: JobFilter, limit: int, cursor: str | None) -> tuple[list[Job], str | None]:
         """A page of rows, newest first, and the cursor of the next page."""
         return await self._ask(lambda: self._store.list(filter, limit, cursor))
+
+    async def between(self, first: str, last: str, outcomes: bool) -> builtins.list[Job]:
+        """The rows with these ids and all between, in order (`Store.between`)."""
+        return await self._ask(lambda: self._store.between(first, last, outcomes))
 
     async def _ask(self, question: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
