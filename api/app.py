@@ -2,14 +2,17 @@
 
 import itertools
 import logging
+from weakref import WeakKeyDictionary
 
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
 from api import classic, fleet, health, jobs
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
-from api.intake import Intake
+from api.hot import Entrance
+from api.intake import Intake, Settled
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
@@ -61,6 +64,7 @@ class Api(Application):
         )
         self.log = logs.get("api")
         self.draining = False
+        self.settled: WeakKeyDictionary[object, Settled] = WeakKeyDictionary()  # what the hot path hands over with its answer
         self._replica = new_id()[-12:]
         self._numbers = itertools.count(1)
         self._logs_requests = logging.getLogger("api").isEnabledFor(logging.DEBUG)
@@ -80,6 +84,10 @@ class Api(Application):
         self.lookup = Lookup(self.reads, self.records, self.waiters)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Who takes a request; called by Tornado's server."""
+        return Entrance(self, request_conn, super().start_request(server_conn, request_conn))
 
     async def start(self) -> None:
         """Begin what runs beside the requests. A Redis that is away is waited for there, not here."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
 from api.problems import Refused, ours, problem
@@ -20,6 +21,12 @@ _WAIT = re.compile(r"\s*wait\s*(?:=\s*\"?(\d{1,9})\"?)?\s*(?:;.*)?", re.IGNORECA
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "malformed"}
 
 
+def asked_id(headers: HTTPHeaders) -> str:
+    """The request id that a client or proxy gave, or ""."""
+    asked = headers.get("X-Request-Id", "")
+    return asked if _REQUEST_ID.fullmatch(asked) else ""
+
+
 class Handler(RequestHandler):
     """Base of all handlers. Errors of `millpond.errors` become problem documents; anything else is a 500 and logged."""
 
@@ -29,16 +36,12 @@ class Handler(RequestHandler):
     code = ""  # of the problem that was answered
 
     def set_default_headers(self) -> None:
-        self.request_id = self.request_id or self._asked_id() or self.application.next_request_id()
+        self.request_id = self.request_id or asked_id(self.request.headers) or self.application.next_request_id()
         self.set_header("Server", "millpond")
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Request-Id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
-
-    def _asked_id(self) -> str:
-        asked = self.request.headers.get("X-Request-Id", "")
-        return asked if _REQUEST_ID.fullmatch(asked) else ""
 
     def compute_etag(self) -> None:
         """Tornado's digest of the body is not wanted: our ETag is the job's version."""

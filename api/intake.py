@@ -1,5 +1,6 @@
 """The way of a submission through this replica, one step after the other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +11,11 @@ from api.tasks import Catalogue
 from millpond import metrics
 from millpond.errors import Invalid, Unavailable
 from millpond.job import Job
-from millpond.moves import Submission, Submitted
+from millpond.moves import Submitted
 
 OWNER = "public"  # until keys say otherwise
+
+Settled = Submitted | Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +34,31 @@ class Intake:
         self._catalogue = catalogue
         self._submitter = submitter
 
-    async def accept(self, document: Any, key: str | None = None) -> Receipt:
-        """Raises Invalid with all faults; DurabilityWeak, NoCatalogue or NotDone, where nothing was done; OutcomeUnknown."""
+    async def accept(self, document: Any, key: str | None = None, settled: Settled | None = None) -> Receipt:
+        """Have a decoded body accepted; `settled` is Redis's answer where it was sent before. Raises Invalid with all faults;
+        DurabilityWeak, NoCatalogue or NotDone, where nothing was done; OutcomeUnknown."""
+        if isinstance(settled, Exception):
+            raise settled
         self._readiness.demand()
         await self._catalogue.learn(orders.named_task(document))
-        order = orders.read(document, self._catalogue.find)
-        answer = await self._submitter.submit(_keyed(order.submission, key, document))
+        order = self.order(document, key)
+        answer = settled or await self._submitter.submit(order.submission)
         metrics.SUBMITTED.labels(answer.answer).inc()
         return _receipt(order, answer)
 
+    def order(self, document: Any, key: str | None = None) -> orders.Order:
+        """What is to be sent to Redis for it. Raises Invalid with all faults, also for a task that is only not known yet;
+        DurabilityWeak."""
+        self._readiness.demand()
+        order = orders.read(document, self._catalogue.find)
+        if key is None:
+            return order
+        digest, body_digest = idempotency.digests(OWNER, key, document)
+        return replace(order, submission=replace(order.submission, digest=digest, body_digest=body_digest))
 
-def _keyed(submission: Submission, key: str | None, document: Any) -> Submission:
-    if key is None:
-        return submission
-    digest, body_digest = idempotency.digests(OWNER, key, document)
-    return replace(submission, digest=digest, body_digest=body_digest)
+    def send(self, order: orders.Order, done: Callable[[Settled], None]) -> None:
+        """Submit it without waiting; `done` hears the answer, NotDone or OutcomeUnknown. Raises NotDone where too much waits."""
+        self._submitter.send(order.submission, done)
 
 
 def _receipt(order: orders.Order, answer: Submitted) -> Receipt:

@@ -44,7 +44,8 @@ class Jobs(JobHandler):
     async def post(self) -> None:
         document = self.json_body()
         wait_s = self.wait_s()
-        receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers))
+        settled = self.application.settled.pop(self.request.connection, None)
+        receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers), settled)
         if receipt.job is None:
             self.set_header("Idempotency-Replayed", "true")
             self.reply_accepted(await self.ended(receipt.id, wait_s))

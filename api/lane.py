@@ -8,7 +8,6 @@ still waiting here means not done, sent and unanswered means unknown.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from millpond import broker
@@ -25,16 +24,24 @@ _LOOK_S = 0.1  # how often waiting requests are looked at for their deadline
 _AGAIN_S = (0.02, 0.05, 0.1, 0.2)  # pauses before a refused batch is sent again
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting(Generic[Item, Answer]):
-    item: Item
-    size: int
-    due: float
-    answer: "asyncio.Future[Answer]"
+class Waiting(Generic[Item, Answer]):
+    """One item on its way. `done` is called once: with the answer, or with NotDone, OutcomeUnknown or what nobody foresaw."""
 
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+    __slots__ = ("done", "due", "item", "over", "size")
+
+    def __init__(self, item: Item, size: int, due: float, done: "Callable[[Answer | Exception], None]") -> None:
+        self.item, self.size, self.due, self.done = item, size, due, done
+        self.over = False
+
+    def settle(self, answer: "Answer | Exception") -> None:
+        """Answer, unless that was done before."""
+        if not self.over:
+            self.over = True
+            self.done(answer)
+
+    def leave(self) -> None:
+        """Want no answer any more: what was not sent yet will not be."""
+        self.over = True
 
 
 class Lane(Generic[Item, Answer]):
@@ -44,8 +51,8 @@ class Lane(Generic[Item, Answer]):
         self._client = broker.connect_async(redis_url)
         self._exchange = exchange
         self._cap = cap
-        self._queue: deque[_Waiting[Item, Answer]] = deque()
-        self._flight: Sequence[_Waiting[Item, Answer]] = ()
+        self._queue: deque[Waiting[Item, Answer]] = deque()
+        self._flight: Sequence[Waiting[Item, Answer]] = ()
         self._bytes = 0
         self._refusal = ""
         self._flush: asyncio.Task[None] | None = None
@@ -53,17 +60,35 @@ class Lane(Generic[Item, Answer]):
 
     async def ask(self, item: Item, size: int = 0) -> Answer:
         """Send one item of `size` bytes with what else waits. Raises NotDone or OutcomeUnknown, within about the deadline."""
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def done(answer: Answer | Exception) -> None:
+            if answered.done():
+                return
+            if isinstance(answer, Exception):
+                answered.set_exception(answer)
+            else:
+                answered.set_result(answer)
+
+        waiting = self.put(item, size, done)
+        try:
+            return await answered
+        finally:
+            waiting.leave()
+
+    def put(self, item: Item, size: int, done: "Callable[[Answer | Exception], None]") -> "Waiting[Item, Answer]":
+        """As `ask`, without waiting: `done` will be called. Raises NotDone at once where too much waits."""
         if self._bytes + size > WAITING_BYTES:
             raise NotDone("Too much is waiting for Redis.")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting[Item, Answer](item, size, loop.time() + DEADLINE_S, loop.create_future())
+        waiting: Waiting[Item, Answer] = Waiting(item, size, loop.time() + DEADLINE_S, done)
         self._queue.append(waiting)
         self._bytes += size
         if self._flush is None:
             self._flush = loop.create_task(self._run())
         if self._look is None:
             self._look = loop.call_later(_LOOK_S, self._settle_overdue)
-        return await waiting.answer
+        return waiting
 
     async def close(self) -> None:
         """Wait until what was asked is answered, then disconnect; bounded by the deadline."""
@@ -87,7 +112,7 @@ class Lane(Generic[Item, Answer]):
                 refusals += 1
         self._flush = None
 
-    async def _send(self, connection: Any, batch: Sequence[_Waiting[Item, Answer]]) -> None:
+    async def _send(self, connection: Any, batch: Sequence[Waiting[Item, Answer]]) -> None:
         self._flight = batch
         try:
             answers = await self._exchange(connection, [one.item for one in batch])
@@ -96,34 +121,33 @@ class Lane(Generic[Item, Answer]):
             raise
         except Exception as error:  # whatever it is, each request must hear of it; its handler's last resort logs it
             for one in batch:
-                one.fail(OutcomeUnknown(error.detail) if isinstance(error, OutcomeUnknown) else error)
+                one.settle(OutcomeUnknown(error.detail) if isinstance(error, OutcomeUnknown) else error)
             return
         finally:
             self._flight = ()
         for one, answer in zip(batch, answers, strict=True):
-            if not one.answer.done():
-                one.answer.set_result(answer)
+            one.settle(answer)
 
-    def _take(self) -> list[_Waiting[Item, Answer]]:
-        batch: list[_Waiting[Item, Answer]] = []
+    def _take(self) -> list[Waiting[Item, Answer]]:
+        batch: list[Waiting[Item, Answer]] = []
         size = 0
         while self._queue and len(batch) < self._cap and (not batch or size + self._queue[0].size <= BATCH_BYTES):
             one = self._pop()
-            if not one.answer.done():
+            if not one.over:
                 batch.append(one)
                 size += one.size
         return batch
 
-    def _pop(self) -> _Waiting[Item, Answer]:
+    def _pop(self) -> Waiting[Item, Answer]:
         one = self._queue.popleft()
         self._bytes -= one.size
         return one
 
-    def _put_back(self, batch: Sequence[_Waiting[Item, Answer]], error: NotDone) -> None:
+    def _put_back(self, batch: Sequence[Waiting[Item, Answer]], error: NotDone) -> None:
         now = asyncio.get_running_loop().time()
         for one in reversed(batch):
             if one.due <= now:
-                one.fail(NotDone(error.detail))
+                one.settle(NotDone(error.detail))
             else:
                 self._queue.appendleft(one)
                 self._bytes += one.size
@@ -133,7 +157,7 @@ class Lane(Generic[Item, Answer]):
         now = loop.time()
         for one in self._flight:
             if one.due <= now:
-                one.fail(OutcomeUnknown("Redis has not answered yet."))
+                one.settle(OutcomeUnknown("Redis has not answered yet."))
         while self._queue and self._queue[0].due <= now:
-            self._pop().fail(NotDone(self._refusal or "Redis is slow."))
+            self._pop().settle(NotDone(self._refusal or "Redis is slow."))
         self._look = loop.call_later(_LOOK_S, self._settle_overdue) if self._queue or self._flight else None

@@ -1,8 +1,10 @@
 """A request's body as a job: a strict model, the catalogue's word on the arguments, every fault at once."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -14,7 +16,7 @@ from millpond.job import Job, Overrides, new_id, submission_fields
 from millpond.jsonfaults import Fault, fault
 from millpond.moves import Submission, Submitted
 from millpond.task import QUEUE_NAME
-from millpond.times import from_ms, to_ms
+from millpond.times import from_ms, rfc3339, to_ms
 
 MAX_SECONDS = 10 * 366 * 86_400  # no duration is longer: it must fit a date, and a mistaken unit should be seen
 MAX_TAGS = 32
@@ -75,17 +77,30 @@ class Body(BaseModel):  # type: ignore[no-redef]  # mypy takes the field kwargs 
     front: bool = False
 
 
+class Offer:
+    """A task as this replica takes it: its entry, and what all usual submissions of it have in common, made once."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.fields = submission_fields(entry, Overrides())
+        self.head = codec.render([entry.name, None])[:-1]  # of the payload
+        self.blank = _blank(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A checked request for a job: what goes to Redis, and how the job looks at first."""
+    """A checked request for a job: what goes to Redis, and how the job looks at first. `body` is None for a usual submission: task,
+    args, kwargs and nothing else."""
 
-    body: Body
-    entry: Entry
+    offer: Offer
+    args: list[Any]
+    kwargs: dict[str, Any]
     submission: Submission
+    body: Body | None = None
 
     def accepted(self, answer: Submitted) -> Job:
         """The job as Redis accepted it."""
-        body, entry, sent = self.body, self.entry, self.submission
+        body, entry, sent = self.body, self.offer.entry, self.submission
         created = from_ms(answer.created_ms)
         queued = answer.state == "queued"
         due_ms = answer.created_ms + sent.delay_ms if sent.delay_ms else sent.run_at_ms
@@ -94,27 +109,65 @@ class Order:
             task=entry.name,
             queue=sent.queue,
             status=answer.state,
-            max_attempts=(body.retry and body.retry.max_attempts) or entry.max_attempts,
+            version=1,
+            max_attempts=(body and body.retry and body.retry.max_attempts) or entry.max_attempts,
             rerun=entry.rerun,
-            args=body.args,
-            kwargs=body.kwargs,
-            tags=body.tags,
-            timeout_s=body.timeout_s or entry.timeout_s,
+            args=self.args,
+            kwargs=self.kwargs,
+            tags=body.tags if body else {},
+            timeout_s=(body and body.timeout_s) or entry.timeout_s,
             created_at=created,
             enqueued_at=created if queued else None,
             run_at=None if queued else from_ms(due_ms),
             expires_at=from_ms(answer.created_ms + sent.expires_in_ms) if sent.expires_in_ms else None,
         )
 
+    def document(self, answer: Submitted) -> bytes:
+        """That job as HTTP shows it."""
+        if self.body:
+            return codec.render(self.accepted(answer).public())
+        data, head = self.submission.data, len(self.offer.head)
+        moment = _moment(answer.created_ms)
+        args = codec.render(self.args)
+        kwargs = data[head + len(args) + 2 : -1]
+        return self.offer.blank % {b"id": answer.id.encode(), b"args": args, b"kwargs": kwargs, b"at": moment}
 
-def read(document: Any, find: Callable[[str], Entry | None]) -> Order:
+
+def read(document: Any, find: Callable[[str], Offer | None]) -> Order:
     """Check a decoded body by the model and the catalogue (`find`). Raises Invalid with every fault, as unknown_task if only
-    that is wrong."""
+    that is wrong.
+
+    A fast path accepts what is usual; whatever it is not sure of goes to the careful path, which alone refuses.
+    """
+    return _usual(document, find) or _read_carefully(document, find)
+
+
+_USUAL = frozenset({"task", "args", "kwargs"})
+
+
+def _usual(document: Any, find: Callable[[str], Offer | None]) -> Order | None:
+    if type(document) is not dict or not document.keys() <= _USUAL:
+        return None
+    name, args, kwargs = document.get("task"), document.get("args", _NO_ARGS), document.get("kwargs", _NO_KWARGS)
+    if type(name) is not str or type(args) is not list or type(kwargs) is not dict:
+        return None
+    offer = find(name)
+    if offer is None or offer.entry.check(args, kwargs):
+        return None
+    data = b"%b,%b,%b]" % (offer.head, codec.render(args), codec.render(kwargs))
+    return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.fields))
+
+
+_NO_ARGS: list[Any] = []
+_NO_KWARGS: dict[str, Any] = {}
+
+
+def _read_carefully(document: Any, find: Callable[[str], Offer | None]) -> Order:
     body, faults = _modelled(document)
-    entry, more = _catalogued(document, find)
-    if faults or more or body is None or entry is None:
+    offer, more = _catalogued(document, find)
+    if faults or more or body is None or offer is None:
         raise _invalid([*faults, *more])
-    return Order(body, entry, _submission(body, entry))
+    return Order(offer, body.args, body.kwargs, _submission(body, offer), body)
 
 
 def named_task(document: Any) -> str | None:
@@ -135,15 +188,15 @@ def _modelled(document: Any) -> tuple[Body | None, list[Fault]]:
     return body, []
 
 
-def _catalogued(document: Any, find: Callable[[str], Entry | None]) -> tuple[Entry | None, list[Fault]]:
+def _catalogued(document: Any, find: Callable[[str], Offer | None]) -> tuple[Offer | None, list[Fault]]:
     name = named_task(document)
     if name is None:
         return None, []
-    entry = find(name)
-    if entry is None:
+    offer = find(name)
+    if offer is None:
         return None, [fault(("task",), "unknown_task", f"No worker offers a task {name[:128]!r}.")]
     args, kwargs = document.get("args", []), document.get("kwargs", {})
-    return entry, entry.check(args, kwargs) if isinstance(args, list) and isinstance(kwargs, dict) else []
+    return offer, offer.entry.check(args, kwargs) if isinstance(args, list) and isinstance(kwargs, dict) else []
 
 
 _CODES = {
@@ -169,7 +222,8 @@ def _invalid(faults: list[Fault]) -> Invalid:
     return Invalid("The body breaks " + ("a rule." if len(faults) == 1 else f"{len(faults)} rules."), faults=faults)
 
 
-def _submission(body: Body, entry: Entry) -> Submission:
+def _submission(body: Body, offer: Offer) -> Submission:
+    entry = offer.entry
     try:
         data = codec.encode_payload(entry.name, body.args, body.kwargs)
     except Invalid as error:  # the payload nests the arguments a little deeper than the body did
@@ -192,3 +246,18 @@ def _overrides(body: Body) -> Overrides:
 
 def _ms(seconds: float | None) -> int:
     return round(seconds * 1000) if seconds else 0
+
+
+def _blank(offer: Offer) -> bytes:
+    """The document of a job just queued, to be filled in; made from the same form as every other."""
+    at = Submitted("accepted", "", "queued", 1)
+    job = Order(offer, [], {}, Submission("", offer.entry.queue, b"", offer.fields)).accepted(at)
+    mark = new_id()
+    holes = {"id": f'"{mark}id"', "args": f"{mark}args", "kwargs": f"{mark}kwargs", "created_at": f"{mark}at", "enqueued_at": f"{mark}at"}
+    text = codec.render(job.public() | {name: codec.Raw(hole) for name, hole in holes.items()}).replace(b"%", b"%%")
+    return re.sub(mark.encode() + rb"([a-z]+)", rb"%(\1)b", text)
+
+
+@lru_cache(64)
+def _moment(ms: int) -> bytes:
+    return f'"{rfc3339(from_ms(ms))}"'.encode()  # the same for all that were accepted together

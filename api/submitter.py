@@ -1,6 +1,6 @@
 """Group commit: everything that waits to be submitted leaves in one script call over one connection (rule 9)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from api.lane import Lane
@@ -21,6 +21,10 @@ class Submitter:
     async def submit(self, submission: moves.Submission) -> moves.Submitted:
         """Accept one job. Raises NotDone, or OutcomeUnknown: then the job may be there, and only its client may send it again."""
         return await self._lane.ask(submission, len(submission.data))
+
+    def send(self, submission: moves.Submission, done: Callable[[moves.Submitted | Exception], None]) -> None:
+        """As `submit`, without waiting: `done` will be called. Raises NotDone where too much waits."""
+        self._lane.put(submission, len(submission.data), done)
 
     async def _exchange(self, connection: Any, batch: Sequence[moves.Submission]) -> list[moves.Submitted]:
         metrics.SUBMIT_BATCH.observe(len(batch))

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from api.orders import Offer
 from api.plain import Pipe, Plain
 from millpond import keys
 from millpond.catalogue import Entry, entries_from_hash
@@ -22,7 +23,7 @@ class Catalogue:
 
     def __init__(self, plain: Plain) -> None:
         self._plain = plain
-        self._entries: dict[str, Entry] = {}
+        self._offers: dict[str, Offer] = {}
         self._digest: bytes | None = None
         self._looked = 0.0
         self._turn = asyncio.Lock()
@@ -38,21 +39,21 @@ class Catalogue:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def find(self, name: str) -> Entry | None:
-        """A task's entry as last seen; None: unknown."""
-        return self._entries.get(name)
+    def find(self, name: str) -> Offer | None:
+        """A task as last seen; None: unknown."""
+        return self._offers.get(name)
 
     async def learn(self, name: str | None) -> None:
         """Look again if a task is not known. Raises NoCatalogue where no task is, NotDone if Redis cannot be asked."""
-        if name not in self._entries:
+        if name not in self._offers:
             await self._look_again()
-            if not self._entries:
+            if not self._offers:
                 raise NoCatalogue("No worker has published its tasks yet.")
 
     async def entries(self) -> list[Entry]:
         """All tasks by name, as they are now. Raises NotDone."""
         await self._look_again()
-        return [self._entries[name] for name in sorted(self._entries)]
+        return [self._offers[name].entry for name in sorted(self._offers)]
 
     async def _look_again(self) -> None:
         loop = asyncio.get_running_loop()
@@ -78,4 +79,4 @@ class Catalogue:
 
         digest, raw = await self._plain.read(ask, transaction=True)
         if isinstance(raw, dict):
-            self._digest, self._entries = digest, entries_from_hash(raw)
+            self._digest, self._offers = digest, {name: Offer(entry) for name, entry in entries_from_hash(raw).items()}
