@@ -1,33 +1,33 @@
 """Each line of an upload is the body of one job: accepted, refused with its faults, or blank."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from api import orders
 from api.batchparts import Part
 from api.tasks import Catalogue
-from millpond import codec, moves
+from millpond import codec
 from millpond.errors import BadInput
 from millpond.jsonfaults import Fault
 from millpond.moves import Submission
 
 SHOWN_FAULTS: Final = 5  # of one line; an answer tells of a hundred lines
 SHOWN_TEXT: Final = 200  # characters of a pointer or a sentence: both can quote the line
-_SLICE: Final = 64  # lines in one turn of the loop: refused ones take 50 us each
+_SLICE: Final = 64  # lines in one turn of the loop: a refused one can take 50 us
 
 
 @dataclass(slots=True)
 class Judged:
-    """What becomes of a part's lines. `accepted` have the ids of their lines; `problems`: JSON texts by line."""
+    """What becomes of a part's lines: those accepted, and the problems of the others as JSON texts; both by line."""
 
-    accepted: list[Submission] = field(default_factory=list)
+    accepted: dict[int, Submission] = field(default_factory=dict)
     problems: dict[int, bytes] = field(default_factory=dict)
 
     def after(self, line: int) -> "Judged":
         """The same of the lines after one."""
-        accepted = [one for one in self.accepted if moves.line_of(one.id) > line]
-        return Judged(accepted, {number: problem for number, problem in self.problems.items() if number > line})
+        accepted = {number: one for number, one in self.accepted.items() if number > line}
+        return Judged(accepted, {number: one for number, one in self.problems.items() if number > line})
 
 
 class Judge:
@@ -37,26 +37,35 @@ class Judge:
         self._catalogue = catalogue
         self._line_bytes = line_bytes
 
-    async def judge(self, batch: str, part: Part) -> Judged:
+    async def judge(self, part: Part) -> Judged:
         """Raises NoCatalogue or NotDone where it cannot be known which tasks there are."""
         judged = Judged()
         for at in range(0, len(part.lines), _SLICE):
             for number, line in enumerate(part.lines[at : at + _SLICE], part.start + at + 1):
-                await self._judge_line(batch, number, line, judged)
+                if line and not line.isspace():
+                    await self._judge(number, line, judged)
             await asyncio.sleep(0)
         return judged
 
-    async def _judge_line(self, batch: str, number: int, line: bytes, judged: Judged) -> None:
-        if not line.strip():
-            return
+    async def _judge(self, number: int, line: bytes, judged: Judged) -> None:
+        document = None
         try:
             document = codec.decode(line, self._line_bytes)
-            await self._catalogue.learn(orders.named_task(document))
-            order = orders.read(document, self._catalogue.find)
+            judged.accepted[number] = orders.read(document, self._catalogue.find).submission
         except BadInput as error:
-            judged.problems[number] = _problem(number, error)
-        else:
-            judged.accepted.append(replace(order.submission, id=moves.line_id(batch, number)))
+            await self._look_again(number, document, error, judged)
+
+    async def _look_again(self, number: int, document: Any, error: BadInput, judged: Judged) -> None:
+        """A task that is not known yet may be by now."""
+        name = orders.named_task(document)
+        if name is not None and self._catalogue.find(name) is None:
+            await self._catalogue.learn(name)
+            try:
+                judged.accepted[number] = orders.read(document, self._catalogue.find).submission
+                return
+            except BadInput as again:
+                error = again
+        judged.problems[number] = _problem(number, error)
 
 
 def _problem(number: int, error: BadInput) -> bytes:

@@ -9,6 +9,7 @@ verified by its digest and skipped.
 """
 
 import asyncio
+from itertools import islice
 from typing import Final
 
 from api.batchjudge import Judge, Judged
@@ -19,6 +20,7 @@ from millpond.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 
 PART_LINES: Final = 500  # in one append: about 10 ms of Redis; more would be felt by every worker
 PART_BYTES: Final = 1 << 20
+SHOWN_PROBLEMS: Final = 100  # as many as a batch keeps (scripts/append.lua)
 
 
 class Upload:
@@ -81,7 +83,7 @@ class Upload:
             await asyncio.sleep(0)  # a long way to skip must not hold up others
             return
         part = self._unaccepted(part)
-        judged = await self._judge.judge(self.id, part)
+        judged = await self._judge.judge(part)
         await self._landed()
         self._flight = asyncio.get_running_loop().create_task(self._accept(part, judged, last))
 
@@ -124,7 +126,7 @@ def _lines(part: Part, judged: Judged, last: bool) -> moves.Lines:
         digest=part.digest_to(part.end).digest(),
         accepted=judged.accepted,
         rejected=len(judged.problems),
-        problems=judged.problems,
+        problems=dict(islice(judged.problems.items(), SHOWN_PROBLEMS)),
         complete=last,
     )
 

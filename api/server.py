@@ -20,6 +20,7 @@ from millpond.errors import BadInput, MillpondError, TooLarge
 
 CHUNK_BYTES = 16 << 10  # read at once; Tornado zero-fills a buffer of this size for each read, its default of 64 KiB costs 20 us
 GRACE_S = 0.2  # how long a connection at rest is kept when a drain begins: its next request may be on the way
+STREAMED = ("POST", "/v1/batches")  # its handler takes the body as it comes, however long
 _LINGER = 8  # limits' worth of a refused body that are read and dropped, so that the client comes to read the answer
 _ANY_SIZE = 1 << 62
 
@@ -38,7 +39,7 @@ class Limits:
 class Exchange(httputil.HTTPMessageDelegate):
     """One request on a connection, from the wait for its first byte to its answer."""
 
-    __slots__ = ("begun", "connection", "inner", "received", "refused", "server", "slow")
+    __slots__ = ("begun", "connection", "inner", "received", "refused", "server", "slow", "streams")
 
     def __init__(self, server: "Server", connection: HTTP1Connection, inner: httputil.HTTPMessageDelegate) -> None:
         self.server = server
@@ -47,10 +48,15 @@ class Exchange(httputil.HTTPMessageDelegate):
         self.received = 0
         self.begun = False  # the headers are here
         self.refused = False
+        self.streams = False
         self.slow = 0  # seconds for which the head has been on the way, or the answer has not been taken
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         self.begun = True
+        if (start_line.method, start_line.path.partition("?")[0]) == STREAMED:
+            self.streams = True
+            self.connection.set_body_timeout(None)  # type: ignore[arg-type]
+            return self.inner.headers_received(start_line, headers)
         announced = _announced(headers)
         if announced > self.server.limits.body_bytes:
             self._refuse(self._too_large())
@@ -71,7 +77,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             if self.received > limit * _LINGER:
                 self.connection.finish()  # closes, as the body is not at its end
             return None
-        if self.received > limit:
+        if self.received > limit and not self.streams:
             self.inner.on_connection_close()
             self._refuse(self._too_large())
             return None

@@ -5,7 +5,7 @@ its line's number, so neither says more about the other than the id does, and no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import uuid_utils
@@ -78,15 +78,15 @@ def _counter(raw: Sequence[bytes]) -> Counter:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The next lines of a batch: those after `start` up to `end`, with the digest of all lines up to there. `accepted` are numbered by
-    their ids; `problems`: the first of the refused ones as JSON texts by line."""
+    """The next lines of a batch: those after `start` up to `end`, with the digest of all lines up to there. `accepted` and `problems`
+    (JSON texts; the first of the refused ones) are by line, ascending; a job's id is its line's, not its submission's."""
 
     start: int
     end: int
     digest: bytes
-    accepted: Sequence[Submission] = ()
+    accepted: Mapping[int, Submission] = field(default_factory=dict)
     rejected: int = 0
-    problems: Mapping[int, bytes] | None = None
+    problems: Mapping[int, bytes] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -119,15 +119,13 @@ def lines_of(spans: str) -> list[int]:
 
 def append(id: str, lines: Lines) -> Call[Appended]:
     """Accept the next lines of a batch, if its counter still is at their start: so it may be sent again when its fate is unknown."""
-    problems = lines.problems or {}
     args: list[Arg] = [id, lines.start, lines.end, lines.digest, int(lines.complete), lines.rejected]
-    args += (spans([line_of(one.id) for one in lines.accepted]), len(problems))
-    for line, problem in problems.items():
-        args += (line, problem)
-    terms, numbers = share(lines.accepted)
+    args += (spans(list(lines.accepted)), len(lines.problems), *(arg for pair in lines.problems.items() for arg in pair))
+    submissions = lines.accepted.values()
+    terms, numbers = share(submissions)
     args += (len(terms), *(arg for one in terms for arg in terms_of(one)))
-    for one, number in zip(lines.accepted, numbers, strict=True):
-        args += (one.id, one.data, number)
+    for line, one, number in zip(lines.accepted, submissions, numbers, strict=True):
+        args += (line_id(id, line), one.data, number)
     return Call(load("append"), args, _appended)
 
 

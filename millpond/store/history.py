@@ -16,7 +16,6 @@ from millpond.store.dialects import Condition, Dialect
 from millpond.store.tables import jobs
 from millpond.store.types import Id, Moment
 
-
 STANDING: Final = ("id", "status", "reason", "version")
 OUTCOME: Final = ("error_code", "error_message", "error_traceback", "result")
 
