@@ -7,10 +7,10 @@ ARGS ?=
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench soak mutate up down lock clean
+.PHONY: help setup run test check docs bench bench-intake soak mutate up down lock clean
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready  ## make .venv with everything, versions and hashes locked; quick when it is there
 
@@ -31,6 +31,9 @@ docs: .venv/.ready  ## write the generated pages of docs/ anew
 bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 	$(BIN)/python -m loadtest bench $(ARGS)
 
+bench-intake: .venv/.ready .venv-bench/.ready  ## submissions beside bare Tornado, RQ, FastAPI with arq and Celery: ARGS="--only tornado,rq"
+	$(BIN)/python -m loadtest intake $(ARGS)
+
 soak: .venv/.ready  ## the tests of rules and system with their full counts: kills, outages and lost replies under load
 	$(BIN)/python -m pytest tests/system tests/rules --full -s $(ARGS)
 
@@ -47,6 +50,7 @@ lock: .venv/.ready  ## make requirements/*.txt anew from pyproject.toml
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
 	for service in api worker collector; do \
 	  $(COMPILE) -c requirements/dev.txt --extra $$service pyproject.toml -o requirements/$$service.txt || exit 1; done
+	$(COMPILE) --group bench -o requirements/bench.txt
 	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) - -o requirements/setup.txt
 
@@ -54,7 +58,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --no-header --no-annotate --no-emit-index-url
 
 clean:  ## delete .venv and caches, never data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # uv installs in a quarter of pip's time; where only pip is told how to reach an index, pip does it. What the services import is
 # compiled here, once: they start side by side and would each compile the same.
@@ -69,4 +73,11 @@ SERVICES := api.app, collector.keeper, examples, millpond.cli.commands, millpond
 	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import $(SERVICES)" || true
+	@touch $@
+
+.venv-bench/.ready: requirements/bench.txt .venv/.ready
+	@echo "setup: the peers' packages into .venv-bench"
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements/bench.txt || \
+	  .venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
 	@touch $@

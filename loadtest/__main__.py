@@ -1,4 +1,4 @@
-"""``python -m loadtest burst`` and ``python -m loadtest bench``."""
+"""``python -m loadtest burst``, ``bench`` and ``intake``."""
 
 from loadtest.cli import app
 

@@ -4,21 +4,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-import orjson
-
-from loadtest.stage import REST, ROOT, SERVER, Product, Stage, free_port, listens, stop, wait
-from loadtest.wire import drive
+from loadtest.generator import Load
+from loadtest.intake.rounds import Plan
+from loadtest.intake.run import Size
+from loadtest.intake.run import run as measure_intake
+from loadtest.stage import ROOT, SERVER, Product, Stage, drive, pinned, stop, wait
 from millpond.client import Client
 
-CONNECTIONS = 64
-ROUND_S = 3.0
 JOBS = 5_000  # ours, a round; about a second
 PEER_JOBS = 400  # stock RQ's, a round; about two seconds
-PEER_REQUESTS_URL = "http://127.0.0.1:{port}/jobs"
 
 
 def run(rounds: int) -> Iterator[str]:
@@ -29,18 +27,10 @@ def run(rounds: int) -> Iterator[str]:
 
 
 def submissions(rounds: int) -> str:
-    """POST with a small payload, bodies that differ, on 64 keep-alive connections."""
-    with tempfile.TemporaryDirectory(prefix="millpond-bench-") as folder, Stage(Path(folder)) as stage:
-        product = stage.product()
-        _know_noop(product)
-        peer_port, port = stage.redis("peers"), free_port()
-        gunicorn = ["gunicorn", "-k", "tornado", "-b", f"127.0.0.1:{port}", "loadtest.peers.rq_intake:app"]
-        stage.run(*gunicorn, core=SERVER, PEER_REDIS_PORT=str(peer_port))
-        wait(lambda: listens(port), "the peer listens")
-        ours, theirs = [], []
-        for _ in range(rounds):
-            ours.append(_submit_round(product.url + "/v1/jobs"))
-            theirs.append(_submit_round(PEER_REQUESTS_URL.format(port=port)))
+    """POST on 64 keep-alive connections, bodies that differ; `make bench-intake` has the other peers."""
+    size = Size(plan=Plan(rounds=rounds), only=["rq"], open_loop=False, batch_jobs=0, memory_jobs=0)
+    closed = measure_intake(size, lambda _: None).closed
+    ours, theirs = ([sample.per_s for sample in closed[name]] for name in ("millpond", "rq"))
     return _line("submit/s", ours, "rq.Queue.enqueue in Tornado", theirs)
 
 
@@ -49,8 +39,8 @@ def jobs(rounds: int) -> str:
     with tempfile.TemporaryDirectory(prefix="millpond-bench-") as folder, Stage(Path(folder)) as stage:
         product = stage.product()
         product.collector()
-        _know_noop(product)
-        peer_port = stage.redis("peers")
+        product.know_tasks()
+        peer_port = stage.redis("peers").port
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(_work_round(product))
@@ -58,34 +48,11 @@ def jobs(rounds: int) -> str:
     return _line("no-op jobs/s", ours, "rq SimpleWorker", theirs)
 
 
-def _know_noop(product: Product) -> None:
-    """Let a worker publish its tasks, then end it."""
-    worker = product.worker()
-    with Client(product.url) as client:
-        wait(lambda: "noop" in [task["name"] for task in client.tasks()], "the API knows the task")
-    stop(worker)
-
-
-def _bodies() -> Iterator[bytes]:
-    number = 0
-    while True:
-        number += 1
-        yield orjson.dumps({"task": "noop", "args": [{"number": number, "name": "payload of about one hundred bytes", "flag": True}]})
-
-
-def _submit_round(url: str) -> float:
-    rate = drive(url, _bodies(), CONNECTIONS, ROUND_S, 202)
-    if rate.refused:
-        raise RuntimeError(f"{rate.refused} requests to {url} were not accepted")
-    return rate.per_s
-
-
 def _work_round(product: Product) -> float:
     """Fill the queue while it is paused, start a worker, resume, and time the way to the last end."""
-    bodies = (body for body, _ in zip(_bodies(), range(JOBS), strict=False))
     with Client(product.url) as client:
         client.pause("default")
-        drive(product.url + "/v1/jobs", bodies, CONNECTIONS, 600, 202)
+        _fill(product)
         worker = product.worker()
         wait(lambda: list(client.workers()), "the worker is there")
         began = time.monotonic()
@@ -96,16 +63,22 @@ def _work_round(product: Product) -> float:
     return JOBS / seconds
 
 
+def _fill(product: Product) -> None:
+    before, after = '{"task": "noop", "args": [{"number": ', ', "name": "payload of about one hundred bytes", "flag": true}]}'
+    outcome = drive(Load(port=product.port, path="/v1/jobs", before=before, after=after, seconds=600, requests=JOBS))
+    if outcome.statuses != {202: JOBS}:
+        raise RuntimeError(f"{JOBS} submissions: answers by status {outcome.statuses}")
+
+
 def _idle(client: Client) -> bool:
     return all(queue["queued"] + queue["started"] == 0 for queue in client.queues())
 
 
 def _peer_work_round(port: int) -> float:
-    pinned = ["taskset", "-c", str(SERVER)] if REST else []
-    command = [*pinned, sys.executable, "-m", "loadtest.peers.rq_jobs", str(port), str(PEER_JOBS)]
+    command = [*pinned(SERVER), sys.executable, "-m", "loadtest.peers.rq_jobs", str(port), str(PEER_JOBS)]
     return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
-def _line(what: str, ours: list[float], peer: str, theirs: list[float]) -> str:
+def _line(what: str, ours: Sequence[float], peer: str, theirs: Sequence[float]) -> str:
     a, b = median(ours), median(theirs)
     return f"{what}: millpond {a:,.0f}  {peer} {b:,.0f}  ratio {a / b:.1f}"

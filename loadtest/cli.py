@@ -1,6 +1,8 @@
 """The commands, their options and what they print."""
 
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +11,11 @@ import typer
 
 from loadtest import bench as benchmark
 from loadtest.burst import send_all, watch
+from loadtest.intake import report
+from loadtest.intake.contenders import NAMES
+from loadtest.intake.rounds import Plan as Rounds
+from loadtest.intake.run import QUICK, Size
+from loadtest.intake.run import run as measure_intake
 from loadtest.plan import Plan
 from loadtest.tally import answer_lines
 
@@ -65,3 +72,31 @@ def bench(
     """Submit/s and no-op jobs/s of a Millpond of its own beside stock RQ's, on this machine, in this run."""
     for line in benchmark.run(rounds):
         typer.echo(line)
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if unknown := set(names) - set(NAMES):
+        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    return names
+
+
+@app.command()
+def intake(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender, in turn; medians are printed.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of each contender in each round.")] = 3.0,
+    connections: Annotated[int, typer.Option(min=1, max=1000, help="Keep-alive connections.")] = 64,
+    only: Annotated[str, typer.Option(help="Contenders, comma separated, beside Millpond; else all.")] = "",
+    batch_jobs: Annotated[int, typer.Option(min=0, help="Lines of one upload; 0: none.")] = 100_000,
+    memory_jobs: Annotated[int, typer.Option(min=0, help="Waiting jobs whose memory is measured; 0: none.")] = 1_000_000,
+    quick: Annotated[bool, typer.Option("--quick", help="One short round of everything: whether it works, not how fast.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
+) -> None:
+    """Submissions/s of a Millpond of its own beside bare Tornado, RQ, FastAPI with arq and Celery. Exit code 1 unless every answer
+    was a 202 and every 202 a job in Redis."""
+    plan = Rounds(rounds=rounds, seconds=seconds, connections=connections)
+    size = QUICK if quick else Size(plan=plan, batch_jobs=batch_jobs, memory_jobs=memory_jobs)
+    figures = measure_intake(replace(size, only=_names(only)), partial(typer.echo, err=True))
+    typer.echo("\n".join(report.lines(figures)))
+    if json:
+        json.write_bytes(orjson.dumps(report.document(figures), option=orjson.OPT_INDENT_2))

@@ -6,15 +6,39 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import orjson
+import redis
+
+from loadtest.generator import Load, Outcome
+from millpond.client import Client
+
 ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = (str(ROOT / "ops/redis/redis.conf"),)
 SERVER, REST = 0, 1  # cores: what is measured has one alone, where there are two
 _READY_S = 30.0
 _STOP_S = 30.0
+_DRIVE_S = 60.0  # beyond a load's own seconds, its generator is stuck
+_TICKS_S = 1 / os.sysconf("SC_CLK_TCK")
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """A Redis of the stage."""
+
+    port: int
+    process: Process
+
+    def client(self) -> redis.Redis:
+        """A connection to it; close it."""
+        return redis.Redis(port=self.port)
 
 
 class Stage:
@@ -30,25 +54,28 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def run(self, *command: str, core: int, **env: str) -> subprocess.Popen[bytes]:
+    def run(self, *command: str, core: int, python: str = sys.executable, **env: str) -> Process:
         """Start a Python module (``run("worker")`` is ``python -m worker``) on a core, its output in the folder."""
         log = self._stack.enter_context((self.folder / "log").open("ab"))
-        words = [*_pinned(core), sys.executable, "-m", *command]
+        words = [*pinned(core), python, "-m", *command]
         process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._stack.callback(stop, process)
         return process
 
-    def redis(self, name: str) -> int:
-        """Start a Redis that syncs every write; answers its port."""
+    def redis(self, name: str, configuration: Sequence[str] = SHIPPED) -> RedisServer:
+        """Start a Redis that syncs every write, with the settings that Millpond ships but for their memory limit."""
         port, data = free_port(), self.folder / name
         data.mkdir()
-        self.run("millpond.redis_server", str(port), str(data), core=REST)
+        process = self.run("millpond.redis_server", str(port), str(data), *configuration, core=REST)
         wait(lambda: listens(port), "Redis listens")
-        return port
+        server = RedisServer(port, process)
+        with server.client() as client:
+            client.config_set("maxmemory", "0")
+        return server
 
-    def product(self) -> "Product":
-        """Start a Millpond's API with everything it needs, and no worker yet."""
-        return Product(self)
+    def product(self, **env: str) -> "Product":
+        """Start a Millpond's API with everything it needs, and no worker yet. `env`: more of its settings."""
+        return Product(self, env)
 
     def log(self) -> str:
         """The end of what all processes said."""
@@ -58,34 +85,78 @@ class Stage:
 class Product:
     """A Millpond of its own. `worker` and `collector` are started when they are wanted."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, env: Mapping[str, str]) -> None:
         self._stage = stage
-        self._port = free_port()
+        self.redis = stage.redis("ours")
         self._env = {
-            "MILLPOND_REDIS_URL": f"redis://127.0.0.1:{stage.redis('ours')}/0",
+            "MILLPOND_REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
             "MILLPOND_DATABASE_URL": f"sqlite:///{stage.folder / 'record.db'}",
             "MILLPOND_LOG_LEVEL": "warning",
+            **env,
         }
         stage.run("millpond.store", "upgrade", core=REST, **self._env).wait(_READY_S)
-        api = ["gunicorn", "-c", "api/gunicorn.conf.py", "api.wsgi:app"]
-        stage.run(*api, core=SERVER, **self._env, MILLPOND_PORT=str(self._port), MILLPOND_HOST="127.0.0.1")
-        wait(lambda: listens(self._port), "the API listens")
+        self.port, self.api = self.serve("api.wsgi:app")
+        wait(lambda: listens(self.port), "the API listens")
+
+    def serve(self, app: str) -> tuple[int, Process]:
+        """Serve an application as the API is served, on a port of its own."""
+        port = free_port()
+        gunicorn = ["gunicorn", "-c", "api/gunicorn.conf.py", app]
+        return port, self._stage.run(*gunicorn, core=SERVER, **self._env, MILLPOND_PORT=str(port), MILLPOND_HOST="127.0.0.1")
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        """A worker that knows the task `noop`."""
+    def worker(self) -> Process:
+        """A worker that knows the tasks of ``loadtest.peers.noop``."""
         peers = str(ROOT / "loadtest" / "peers")
         return self._stage.run("worker", core=SERVER, **self._env, MILLPOND_TASKS="noop", PYTHONPATH=peers)
 
-    def collector(self) -> subprocess.Popen[bytes]:
+    def know_tasks(self) -> None:
+        """Let a worker publish its tasks, then end it: the catalogue stays."""
+        worker = self.worker()
+        with Client(self.url) as client:
+            wait(client.tasks, "the API knows the tasks")
+        stop(worker)
+
+    def collector(self) -> Process:
         """A collector."""
         return self._stage.run("collector", core=REST, **self._env)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def drive(load: Load) -> Outcome:
+    """Run a load in a process of its own, on the core that the server has not. Raises RuntimeError if it fails or is stuck."""
+    words = [*pinned(REST), sys.executable, "-m", "loadtest.generator"]
+    try:
+        done = subprocess.run(words, cwd=ROOT, input=orjson.dumps(load), capture_output=True, timeout=load.seconds + _DRIVE_S, check=True)
+    except subprocess.CalledProcessError as error:
+        raise RuntimeError(f"the load on {load.path}: {error.stderr.decode(errors='replace')[-1000:]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"the load on {load.path} did not end") from error
+    document = orjson.loads(done.stdout)
+    return Outcome(**document | {"statuses": {int(status): often for status, often in document["statuses"].items()}})
+
+
+def cpu_s(process: Process) -> float:
+    """CPU seconds of a process and its descendants so far, user and system, to the kernel's tick of 10 ms."""
+    return sum(map(_own_cpu_s, _tree(process.pid)))
+
+
+def _own_cpu_s(pid: int) -> float:
+    # After the name, which may hold anything in its parentheses: utime and stime are fields 14 and 15 (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * _TICKS_S
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            yield from _tree(int(child))
+
+
+def stop(process: Process) -> None:
     """End a process as an operator would, and wait."""
     process.terminate()
     try:
@@ -118,6 +189,7 @@ def free_port() -> int:
         return port
 
 
-def _pinned(core: int) -> Sequence[str]:
+def pinned(core: int) -> Sequence[str]:
+    """Words before a command that hold it to a core; none where there is only one, or nothing to hold it with."""
     cores = os.cpu_count() or 1
     return ["taskset", "-c", str(core)] if cores > 1 and shutil.which("taskset") else []

@@ -40,10 +40,10 @@ def durable(folder: Path) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def main(port: str, folder: str) -> None:
-    """Become a durable server on loopback: ``python -m millpond.redis_server PORT FOLDER``."""
+def main(port: str, folder: str, *configuration: str) -> None:
+    """Become a durable server on loopback: ``python -m millpond.redis_server PORT FOLDER [CONFIGURATION_FILE]``."""
     binary = str(find())
-    os.execv(binary, [binary, "--bind", "127.0.0.1", "--port", port, *durable(Path(folder))])
+    os.execv(binary, [binary, *configuration, "--bind", "127.0.0.1", "--port", port, *durable(Path(folder))])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The job that does nothing, for both sides."""
+"""Jobs that do nothing, for all sides."""
 
 from typing import Any
 
@@ -8,3 +8,8 @@ from millpond import task
 @task
 def noop(payload: Any = None) -> None:
     """Do nothing with `payload`."""
+
+
+@task
+def thumbnail(path: str, width: int, quality: int = 80, crop: bool = False) -> None:
+    """Take what a real task takes, so that there is a schema to check; do nothing with it."""

@@ -1,6 +1,6 @@
 """Stock RQ behind stock Tornado: ``rq.Queue.enqueue`` in the handler, for ``gunicorn -k tornado loadtest.peers.rq_intake:app``.
 
-The Redis is named by the variable PEER_REDIS_PORT.
+The Redis is named by the variable PEER_REDIS_PORT. redis-py parses with hiredis, as it does for Millpond.
 """
 
 import json
@@ -10,7 +10,7 @@ import redis
 import rq
 import tornado.web
 
-from loadtest.peers.noop import noop
+from loadtest.peers import noop
 
 queue = rq.Queue(connection=redis.Redis(port=int(os.environ["PEER_REDIS_PORT"])))
 
@@ -19,7 +19,8 @@ class Jobs(tornado.web.RequestHandler):
     """Enqueues, and answers the job's id."""
 
     def post(self) -> None:
-        job = queue.enqueue(noop, *json.loads(self.request.body)["args"])
+        document = json.loads(self.request.body)
+        job = queue.enqueue(noop.thumbnail, *document["args"], **document["kwargs"])
         self.set_status(202)
         self.write({"id": job.id})
 

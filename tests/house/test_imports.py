@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "collector": {"millpond", "collector"},
     "examples": {"millpond", "examples"},
     "loadtest": {"millpond.client", "loadtest"},
-    "loadtest/peers": {"millpond", "loadtest"},  # processes of their own, the peers' side of a comparison
+    "loadtest/peers": {"millpond", "api.app", "loadtest"},  # processes of their own, the peers' side of a comparison
     "tests/system": {"millpond.client", "loadtest", "tests"},
 }
 MAY_IMPORT_RQ = ("worker/", "millpond/rq.py", "tests/", "loadtest/peers/")

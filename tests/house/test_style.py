@@ -66,7 +66,7 @@ def test_the_generated_docs_are_up_to_date() -> None:
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_what_setup_compiles_exists() -> None:
@@ -79,7 +79,7 @@ def test_what_setup_compiles_exists() -> None:
 def test_commands_and_links_in_the_docs_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     code = "\n".join(re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL))
-    assert set(re.findall(r"\bmake ([a-z]+)", code)) <= make_targets()
+    assert set(re.findall(r"\bmake ([a-z-]+)", code)) <= make_targets()
     modules = {name for name in re.findall(r"python -m ([a-z_.]+)", code) if name.partition(".")[0] in PRODUCT}
     assert all((ROOT / name.replace(".", "/")).is_dir() or (ROOT / (name.replace(".", "/") + ".py")).is_file() for name in modules)
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]

@@ -13,7 +13,6 @@ from uuid import uuid4
 import pytest
 
 from loadtest.journal import Journal
-from loadtest.wire import drive
 from tests.processes import ROOT, free_port
 
 NOW = "2026-01-01T12:00:00.000Z"
@@ -130,10 +129,3 @@ def test_a_refused_request_is_no_success(intake: Intake) -> None:
 def test_nobody_there(tmp_path: Path) -> None:
     code, lines = burst(f"http://127.0.0.1:{free_port()}", "--requests", "2", "--processes", "2", "--timeout", "0.5")
     assert (code, lines[0], lines[-2]) == (1, "0.0% request success!", "accepted 0 recorded 0 lost 0 duplicate 0")
-
-
-def test_the_generator_of_bench_counts_answers(intake: Intake) -> None:
-    bodies = (b'{"tags": {"n": "%d"}}' % n for n in range(50))
-    rate = drive(f"{intake.url}/v1/jobs", bodies, connections=4, seconds=30, status=202)
-    assert (rate.answered, rate.refused, len(intake.jobs)) == (50, 0, 50)
-    assert rate.per_s > 0

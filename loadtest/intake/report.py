@@ -1,0 +1,134 @@
+"""The figures as a document, and as the lines that people read. CPU a request is far steadier than requests a second."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+from loadtest.intake.bulk import Bulk
+from loadtest.intake.contenders import CONTENDERS, Contender
+from loadtest.intake.rounds import Sample, latencies, ratios
+from loadtest.intake.run import Figures
+from loadtest.tally import percentile
+
+P99_GOAL_MS = 25.0
+BATCH_GOAL_PER_S, BATCH_GOAL_TIMES = 40_000, 5.0
+MEMORY_GOAL_TIMES = 0.5
+
+_US = 1e6
+
+
+def document(figures: Figures) -> dict[str, Any]:
+    """All of it, each round's figures included; latencies as percentiles."""
+    return {
+        "plan": asdict(figures.plan),
+        "machine": figures.machine,
+        "versions": figures.versions,
+        "absent": figures.absent,
+        "closed": {name: _closed(figures, name) for name in figures.closed},
+        "open": {name: _open(samples) for name, samples in figures.open.items()},
+        "batches": _batches(figures),
+        "memory": asdict(figures.memory) if figures.memory else None,
+    }
+
+
+def _closed(figures: Figures, name: str) -> dict[str, Any]:
+    samples = figures.closed[name]
+    answered = sum(one.answered for one in samples)
+    by_round = ratios(figures.closed["millpond"], samples)
+    return {
+        "per_s": median(one.per_s for one in samples),
+        "ratio": {"median": median(by_round), "min": min(by_round), "max": max(by_round)},
+        "server_us": sum(one.server_s for one in samples) / answered * _US,
+        "redis_us": sum(one.redis_s for one in samples) / answered * _US if samples[0].queued is not None else None,
+        "generator_us": sum(one.generator_s for one in samples) / answered * _US,
+        "answer_bytes": samples[-1].answer_bytes,
+        "answered": answered,
+        "queued": None if samples[0].queued is None else sum(one.queued or 0 for one in samples),
+        "rounds": [one.per_s for one in samples],
+    }
+
+
+def _open(samples: Sequence[Sample]) -> dict[str, Any]:
+    seconds = list(latencies(samples))
+    return {
+        "offered_per_s": samples[0].offered_per_s,
+        "per_s": median(one.per_s for one in samples),
+        "p50_ms": percentile(seconds, 50) * 1000,
+        "p99_ms": percentile(seconds, 99) * 1000,
+        "p99_ms_rounds": [percentile(one.latencies_s, 99) * 1000 for one in samples],
+        "answered": len(seconds),
+    }
+
+
+def _batches(figures: Figures) -> dict[str, Any] | None:
+    ours, theirs = figures.uploads, figures.enqueue_many
+    if not ours:
+        return None
+    times = [a.per_s / b.per_s for a, b in zip(ours, theirs, strict=True)]
+    return {
+        "jobs": ours[0].jobs,
+        "per_s": _median(ours),
+        "server_us": sum(one.server_s for one in ours) / sum(one.jobs for one in ours) * _US,
+        "enqueue_many_per_s": _median(theirs),
+        "ratio": {"median": median(times), "min": min(times), "max": max(times)},
+    }
+
+
+def _median(bulks: Sequence[Bulk]) -> float:
+    return median(one.per_s for one in bulks)
+
+
+def lines(figures: Figures) -> Iterator[str]:
+    """The table of the closed loop, then a line for each other figure."""
+    found = document(figures)
+    yield "machine: " + ", ".join(f"{name} {value}" for name, value in figures.machine.items())
+    for side, versions in figures.versions.items():
+        yield f"{side}: " + ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield ""
+    yield f"{'':<40}{'per s':>8}{'server us':>11}{'Redis us':>10}  Millpond to it, median (range of rounds)"
+    yield from (_row(one, found["closed"][one.name]) for one in CONTENDERS if one.name in found["closed"])
+    yield from (f"{name}: absent, {why}" for name, why in figures.absent.items())
+    yield ""
+    yield from (_open_row(name, row) for name, row in found["open"].items())
+    yield from _bulk_rows(figures, found["batches"])
+
+
+def _row(one: Contender, row: dict[str, Any]) -> str:
+    redis = "" if row["redis_us"] is None else f"{row['redis_us']:.0f}"
+    line = f"{one.title:<40}{row['per_s']:>8,.0f}{row['server_us']:>11.0f}{redis:>10}"
+    if one.name == "millpond":
+        return line
+    if one.fsync != "always":
+        return f"{line}  {_times(row['ratio'])}, always to everysec{_goal(row['ratio']['median'], one.goal)}"
+    return f"{line}  {_times(row['ratio'])}{_goal(row['ratio']['median'], one.goal)}"
+
+
+def _times(ratio: dict[str, float]) -> str:
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})"
+
+
+def _goal(value: float, goal: float) -> str:
+    return f"; goal {goal:g}: {'reached' if value >= goal else 'missed'}" if goal else ""
+
+
+def _open_row(name: str, row: dict[str, Any]) -> str:
+    goal = f"; goal {P99_GOAL_MS:g}: {'reached' if row['p99_ms'] <= P99_GOAL_MS else 'missed'}" if name == "millpond" else ""
+    pace = f"{row['offered_per_s']:,.0f}/s offered, {row['per_s']:,.0f}/s answered"
+    return f"open loop, {name}: {pace}, ms from due to answered: p50 {row['p50_ms']:.1f} p99 {row['p99_ms']:.1f}{goal}"
+
+
+def _bulk_rows(figures: Figures, batches: dict[str, Any] | None) -> Iterator[str]:
+    if figures.no_batches:
+        yield "batch upload: left out, this Millpond has no /v1/batches (it answered 404)"
+    if batches:
+        pace = f"{batches['per_s']:,.0f} jobs/s{_goal(batches['per_s'], BATCH_GOAL_PER_S)}, server {batches['server_us']:.1f} us a job"
+        times = f"{_times(batches['ratio'])}{_goal(batches['ratio']['median'], BATCH_GOAL_TIMES)}"
+        yield f"batch upload of {batches['jobs']:,}: {pace}; enqueue_many {batches['enqueue_many_per_s']:,.0f} jobs/s; {times}"
+    if memory := figures.memory:
+        ours = memory.ours / memory.jobs
+        yield f"memory a waiting job, {memory.jobs:,} waiting: Millpond {ours:,.0f} B"
+        for what, theirs in (("the same redis.conf", memory.theirs), ("Redis's own settings", memory.theirs_stock)):
+            verdict = "reached" if memory.ours <= theirs * MEMORY_GOAL_TIMES else "missed"
+            times = f"{memory.ours / theirs:.2f}; goal {MEMORY_GOAL_TIMES:g}: {verdict}"
+            yield f"  enqueue_many, {what}: {theirs / memory.jobs:,.0f} B, {times}"
