@@ -7,10 +7,9 @@ from typing import Any, Final
 from api import orders
 from api.batchparts import Part
 from api.tasks import Catalogue
-from millpond import codec
+from millpond import codec, moves
 from millpond.errors import BadInput
 from millpond.jsonfaults import Fault
-from millpond.moves import Submission
 
 SHOWN_FAULTS: Final = 5  # of one line; an answer tells of a hundred lines
 SHOWN_TEXT: Final = 200  # characters of a pointer or a sentence: both can quote the line
@@ -19,9 +18,9 @@ _SLICE: Final = 64  # lines in one turn of the loop: a refused one can take 50 u
 
 @dataclass(slots=True)
 class Judged:
-    """What becomes of a part's lines: those accepted, and the problems of the others as JSON texts; both by line."""
+    """What becomes of a part's lines: terms and payload of those accepted, the problems of the others as JSON texts; by line."""
 
-    accepted: dict[int, Submission] = field(default_factory=dict)
+    accepted: dict[int, moves.Accepted] = field(default_factory=dict)
     problems: dict[int, bytes] = field(default_factory=dict)
 
     def after(self, line: int) -> "Judged":
@@ -40,20 +39,21 @@ class Judge:
     async def judge(self, part: Part) -> Judged:
         """Raises NoCatalogue or NotDone where it cannot be known which tasks there are."""
         judged = Judged()
+        find = self._catalogue.find
         for at in range(0, len(part.lines), _SLICE):
-            for number, line in enumerate(part.lines[at : at + _SLICE], part.start + at + 1):
-                if line and not line.isspace():
-                    await self._judge(number, line, judged)
+            lines = part.lines[at : at + _SLICE]
+            plain = codec.is_plain(b"\n".join(lines))
+            for number, line in enumerate(lines, part.start + at + 1):
+                if not line or line.isspace():
+                    continue
+                document = None
+                try:
+                    document = codec.decode(line, self._line_bytes, plain)
+                    judged.accepted[number] = orders.read_terms(document, find)
+                except BadInput as error:
+                    await self._look_again(number, document, error, judged)
             await asyncio.sleep(0)
         return judged
-
-    async def _judge(self, number: int, line: bytes, judged: Judged) -> None:
-        document = None
-        try:
-            document = codec.decode(line, self._line_bytes)
-            judged.accepted[number] = orders.read(document, self._catalogue.find).submission
-        except BadInput as error:
-            await self._look_again(number, document, error, judged)
 
     async def _look_again(self, number: int, document: Any, error: BadInput, judged: Judged) -> None:
         """A task that is not known yet may be by now."""
@@ -61,7 +61,7 @@ class Judge:
         if name is not None and self._catalogue.find(name) is None:
             await self._catalogue.learn(name)
             try:
-                judged.accepted[number] = orders.read(document, self._catalogue.find).submission
+                judged.accepted[number] = orders.read_terms(document, self._catalogue.find)
                 return
             except BadInput as again:
                 error = again

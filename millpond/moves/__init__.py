@@ -5,6 +5,7 @@ over a pool (`millpond.broker`). Times are milliseconds of Redis's clock unless 
 """
 
 from millpond.moves.batches import (
+    Accepted,
     Appended,
     Begun,
     CalledOff,
@@ -27,6 +28,7 @@ from millpond.moves.keeper import Committed, Reconciled, forget, promote, reconc
 from millpond.moves.parent import Beat, heartbeat, register
 
 __all__ = [
+    "Accepted",
     "Appended",
     "Arg",
     "Beat",

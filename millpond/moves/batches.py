@@ -76,15 +76,19 @@ def _counter(raw: Sequence[bytes]) -> Counter:
     return Counter(int(lines), int(accepted), int(rejected), digest, complete == b"1", canceled == b"1")
 
 
+Accepted = tuple[Submission, bytes]
+"""A line's terms, in a submission whose id and payload mean nothing, and its payload."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """The next lines of a batch: those after `start` up to `end`, with the digest of all lines up to there. `accepted` and `problems`
-    (JSON texts; the first of the refused ones) are by line, ascending; a job's id is its line's, not its submission's."""
+    (JSON texts; the first of the refused ones) are by line, ascending."""
 
     start: int
     end: int
     digest: bytes
-    accepted: Mapping[int, Submission] = field(default_factory=dict)
+    accepted: Mapping[int, Accepted] = field(default_factory=dict)
     rejected: int = 0
     problems: Mapping[int, bytes] = field(default_factory=dict)
     complete: bool = False
@@ -121,11 +125,10 @@ def append(id: str, lines: Lines) -> Call[Appended]:
     """Accept the next lines of a batch, if its counter still is at their start: so it may be sent again when its fate is unknown."""
     args: list[Arg] = [id, lines.start, lines.end, lines.digest, int(lines.complete), lines.rejected]
     args += (spans(list(lines.accepted)), len(lines.problems), *(arg for pair in lines.problems.items() for arg in pair))
-    submissions = lines.accepted.values()
-    terms, numbers = share(submissions)
+    terms, numbers = share(terms for terms, _ in lines.accepted.values())
     args += (len(terms), *(arg for one in terms for arg in terms_of(one)))
-    for line, one, number in zip(lines.accepted, submissions, numbers, strict=True):
-        args += (line_id(id, line), one.data, number)
+    for (line, (_, data)), number in zip(lines.accepted.items(), numbers, strict=True):
+        args += (line_id(id, line), data, number)
     return Call(load("append"), args, _appended)
 
 

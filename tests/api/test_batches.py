@@ -1,42 +1,12 @@
 """POST /v1/batches and what is read of a batch: each line one job, answered after the upload."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import httpx2
-import orjson
 import pytest
 
-from millpond import keys
-from millpond.store import Store
+from tests.api.batch import line, numbers, read, upload
 from tests.api.hand import Hand
 from tests.api.replica import Replica
-
-NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-def line(number: int, **more: Any) -> bytes:
-    return orjson.dumps({"task": "add", "args": [number], **more}) + b"\n"
-
-
-def upload(api: Replica, content: bytes | Iterable[bytes], key: str = "", **headers: str) -> httpx2.Response:
-    given = NDJSON | ({"Idempotency-Key": key} if key else {}) | headers
-    return api.http.post("/v1/batches", content=content if isinstance(content, bytes) else iter(content), headers=given, timeout=60)
-
-
-def read(api: Replica, path: str) -> list[dict[str, Any]]:
-    answer = api.http.get(path)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/x-ndjson"), answer.text
-    return [orjson.loads(text) for text in answer.content.splitlines()]
-
-
-def numbers(hand: Hand) -> list[int]:
-    """The arguments of all queued jobs, in queue order: read from the jobs, not from any counter."""
-    ids = hand.client.lrange(keys.queue("default"), 0, -1)
-    with hand.client.pipeline(transaction=False) as pipe:
-        for id in ids:
-            pipe.hget(keys.job(id.decode()), "data")
-        return [orjson.loads(data)[2][0] for data in pipe.execute()]
 
 
 def test_each_line_is_a_job(api: Replica, hand: Hand) -> None:
