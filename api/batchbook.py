@@ -126,7 +126,7 @@ def _summary(id: str, hash: dict[str, bytes], started: int) -> Summary:
         accepted=number("accepted"),
         rejected=number("rejected"),
         complete=bool(number("complete")),
-        canceled=bool(number("canceled")),
+        canceled=bool(number("called_off")),
         counts=counts,
         problems=dict(sorted(problems.items())),
     )

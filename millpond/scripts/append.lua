@@ -8,7 +8,7 @@ local all, at = read_terms(10 + 2 * problems, tonumber(ARGV[9 + 2 * problems]))
 local function why_not()
   if not is(BATCH .. id, 'hash') then return 'error', BATCH .. id end
   if not is_batch(id) then return 'gone' end
-  local seen = call('HMGET', BATCH .. id, 'lines', 'canceled', 'complete')
+  local seen = call('HMGET', BATCH .. id, 'lines', 'called_off', 'complete')
   if seen[2] then return 'canceled' end
   if tonumber(seen[1]) ~= from or (seen[3] and (to > from or not complete)) then return 'moved' end
   for _, terms in ipairs(all) do

@@ -2,7 +2,7 @@
 local id, from, to, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 if not is(BATCH .. id, 'hash') or broken_record() then return {'error', 0, 0, 0} end
 if not is_batch(id) then return {'gone', 0, 0, 0} end
-call('HSET', BATCH .. id, 'canceled', '1')
+call('HSET', BATCH .. id, 'called_off', '1')
 local lines = tonumber(call('HGET', BATCH .. id, 'lines')) or 0
 to = math.min(to, lines)
 

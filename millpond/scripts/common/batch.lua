@@ -3,7 +3,7 @@
 local function is_batch(id) return is(BATCH .. id, 'hash') and call('HEXISTS', BATCH .. id, 'lines') == 1 end
 
 local function counter(id)
-  local seen = call('HMGET', BATCH .. id, 'lines', 'accepted', 'rejected', 'digest', 'complete', 'canceled')
+  local seen = call('HMGET', BATCH .. id, 'lines', 'accepted', 'rejected', 'digest', 'complete', 'called_off')
   return {seen[1], seen[2] or '0', seen[3] or '0', seen[4] or '', seen[5] or '0', seen[6] or '0'}
 end
 
