@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import redis
 
-from millpond import keys, logs, moves
+from millpond import broker, keys, logs, moves
 
 SPANS_AT_ONCE: Final = 5  # events that point to hundreds of lines: more would be pending for longer than a dead collector's
 BLOCK_MS: Final = 500  # the longest wait for an event; shorter than the socket's time-out (broker.TIMEOUT_S)
@@ -83,13 +83,9 @@ class Stream:
             self._client.xgroup_delconsumer(keys.EVENTS, keys.GROUP, self.consumer)
 
     def _create_group(self) -> None:
-        # From 0: after a FLUSHALL the stream may hold events that came before its group.
-        try:
-            self._client.xgroup_create(keys.EVENTS, keys.GROUP, "0", mkstream=True)
+        # From the first event on: after a FLUSHALL the stream may hold some that came before its group.
+        if broker.run(self._client, moves.enroll()):
             log.info("group_created")
-        except redis.exceptions.ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
 
     def _new(self) -> list[Entry]:
         reply: Any = self._client.xreadgroup(keys.GROUP, self.consumer, {keys.EVENTS: ">"}, count=self._count, block=BLOCK_MS)

@@ -34,9 +34,11 @@ def version(binary: Path) -> tuple[int, int]:
 
 
 def durable(folder: Path) -> list[str]:
-    """Arguments for a server that writes every answered command to disk in `folder` first, and never evicts (rule 10)."""
+    """Arguments for a server that writes every answered command to disk in `folder` first, never evicts (rule 10), and keeps a job's
+    hash in one piece (ops/redis/redis.conf says why)."""
     # An empty --save: the append-only file alone is the truth; snapshots would only add forks and a second copy.
     options = {"dir": str(folder), "appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
+    options |= {"hash-max-listpack-entries": "128", "hash-max-listpack-value": "1024"}
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 

@@ -24,7 +24,7 @@ from millpond.moves.call import Arg, Call, pairs, text
 from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
 from millpond.moves.control import Changed, cancel, listen, pause, resume, retry
 from millpond.moves.intake import Submission, Submitted, submit
-from millpond.moves.keeper import Committed, Reconciled, forget, promote, reconcile, recorded, take_back, tick
+from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, take_back, tick
 from millpond.moves.parent import Beat, heartbeat, register
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "cancel",
     "claim",
     "compare",
+    "enroll",
     "finish",
     "forget",
     "hand_back",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from millpond import keys
 from millpond.moves.call import Arg, Call, pairs, text
 from millpond.scripts import load
 
@@ -64,3 +65,8 @@ def recorded(items: Sequence[Committed], grace_ms: int = 60_000) -> Call[list[in
 def forget(limit: int = 500, failed_keep: int = 1000) -> Call[int]:
     """Delete the hashes of recorded jobs whose grace is over; of failed ones all but the newest `failed_keep` a queue."""
     return Call(load("forget"), [limit, failed_keep], int)
+
+
+def enroll() -> Call[int]:
+    """Make the collectors' consumer group, from the first event on; answers 1 if there was none."""
+    return Call(load("enroll"), [keys.GROUP], int)

@@ -47,6 +47,16 @@ def test_events_older_than_the_group_are_read(client: redis.Redis, pond: Pond) -
     assert [one.id for one in stream.read()] == ids
 
 
+def test_the_group_is_made_on_a_full_redis(client: redis.Redis, pond: Pond) -> None:
+    (id,) = pond.submit()
+    pond.ask("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        stream = opened(client)
+        assert [one.id for one in stream.read()] == [id]
+    finally:
+        pond.ask("CONFIG", "SET", "maxmemory", "0")
+
+
 def test_the_group_is_made_again_after_a_flush(client: redis.Redis, pond: Pond) -> None:
     stream = opened(client)
     pond.ask("FLUSHALL")
