@@ -4,9 +4,17 @@ local grace = tonumber(ARGV[1])
 local answers, at = {}, 2
 local unusable = broken(OPEN, 'set', EVENTS, 'stream', FORGET, 'zset')
 
+-- The state that a job had whose hash is gone: its batch counts it.
+local function last_seen(id)
+  for _, key in ipairs(try('SMEMBERS', RQ_QUEUES) or {}) do
+    if try('ZREM', SCHEDULED .. string.sub(key, #QUEUE + 1), id) == 1 then return 'scheduled' end
+  end
+  return 'queued'
+end
+
 -- `lost`: the state under which a job is recorded whose hash is gone or cannot be read.
 local function close(id, lost)
-  if call('SREM', OPEN, id) == 1 and lost then tell_batch(id, 'queued', lost) end
+  if call('SREM', OPEN, id) == 1 and lost and is_line(id) then tell_batch(id, last_seen(id), lost) end
   try('ZREM', RESENT, id)
   return 1
 end

@@ -21,8 +21,9 @@ end
 -- Counts a job's move from one state to another for its batch, which the id names: append made it, a UUIDv8 that ends in the
 -- line's number. How many of the open are started, survey tells.
 local COUNTED = {queued = 'open', started = 'open'}
+local function is_line(job_id) return #job_id == 32 and string.byte(job_id, 13) == 56 end
 local function tell_batch(job_id, from, to)
-  if #job_id ~= 32 or string.byte(job_id, 13) ~= 56 then return end
+  if not is_line(job_id) then return end
   from, to = COUNTED[from] or from, COUNTED[to] or to
   local id = string.sub(job_id, 1, 24)
   if from == to or try('HEXISTS', BATCH .. id, 'lines') ~= 1 then return end
