@@ -1,4 +1,4 @@
-"""Batches: many jobs from one upload, whose lines one counter numbers (ADR 0007).
+"""Batches: many jobs from one upload, whose lines one counter numbers (ADR 0008).
 
 A batch's id is the beginning of its jobs' ids: 48 bits of time, UUIDv8's version, random bits. The last 8 digits of a job's id are
 its line's number, so neither says more about the other than the id does, and nothing need be kept to find them.

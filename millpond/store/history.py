@@ -51,8 +51,8 @@ def page(filter: JobFilter, limit: int, cursor: str | None, dialect: Dialect) ->
 def between(first: str, last: str, outcomes: bool) -> Select[Any]:
     """The query for the jobs with these ids and all between: how each stands and, with `outcomes`, what came of it."""
     columns = [jobs.c[name] for name in (*STANDING, *(OUTCOME if outcomes else ()))]
-    inside = jobs.c.id.between(bindparam("first", first, Id), bindparam("last", last, Id))
-    return select(*columns).where(inside).order_by(jobs.c.id)
+    inside = (jobs.c.id >= bindparam("first", first, Id), jobs.c.id <= bindparam("last", last, Id))
+    return select(*columns).where(*inside).order_by(jobs.c.id)
 
 
 def cursor_after(job: Job) -> str:
