@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import batches, classic, fleet, health, jobs
+from api import batches, classic, fleet, health, jobs, stats
 from api.batchbook import Book
 from api.batchjudge import Judge
 from api.batchledger import Ledger
@@ -18,6 +18,7 @@ from api.control import Control
 from api.handler import Handler, Missing
 from api.hot import Entrance
 from api.intake import Intake, Settled
+from api.limits import Pressure
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
@@ -25,12 +26,13 @@ from api.problems import Problem
 from api.readiness import Readiness
 from api.records import Records
 from api.server import Limits
-from api.submitter import Submitter
+from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
 from millpond.errors import Unavailable
 from millpond.job import new_id
+from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
 
 _ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
@@ -52,6 +54,7 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
     (rf"/v1/queues/{_QUEUE}/resume", fleet.Resume),
     (r"/v1/workers", fleet.Workers),
+    (r"/v1/stats", stats.Stats),
     (r"/livez", health.Livez),
     (r"/readyz", health.Readyz),
     (r"/version", health.Version),
@@ -84,19 +87,22 @@ class Api(Application):
 
     def _gather(self) -> None:
         config = self.config
+        limits = IntakeLimits(config.queue_max_jobs, config.queue_max_bytes, config.owner_max_jobs, config.redis_full_at)
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
-        self.submitter = Submitter(config.redis_url, config.idempotency_h)
+        acks = Acks(config.replicas_ack, config.durability != "none")
+        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, acks)
         self.records = Records(config.database_url)
         self.waiters = Waiters(config.redis_url, self._replica)
-        self.readiness = Readiness(self.plain, config.durability)
+        self.pressure = Pressure(self.plain, limits)
+        self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
-        self.intake = Intake(self.readiness, self.catalogue, self.submitter)
+        self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records, self.waiters)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
-        self.ledger = Ledger(config.redis_url, config.idempotency_h, config.retention_days)
+        self.ledger = Ledger(config.redis_url, config.idempotency_h, config.retention_days, acks, self.pressure)
         self.judge = Judge(self.catalogue, config.max_body_bytes)
         self.book = Book(self.reads, self.plain, self.records, self.writes)
         self.uploads: set[batches.Batches] = set()
@@ -118,13 +124,13 @@ class Api(Application):
         self.waiters.drain()
         self._endings = [asyncio.get_running_loop().create_task(one.drain()) for one in self.uploads]
 
-    async def begin_upload(self, digest: bytes) -> Upload:
-        """An upload of the batch of this Idempotency-Key. Raises DurabilityWeak, NoCatalogue, NotDone or OutcomeUnknown."""
+    async def begin_upload(self, key: str | None) -> Upload:
+        """An upload of the batch of this Idempotency-Key. Raises DurabilityWeak, NoCatalogue, Throttled, NotDone or OutcomeUnknown."""
         if self.draining:
             raise Unavailable("This replica stops.", code="draining")
         self.readiness.demand()
         await self.catalogue.learn(None)
-        return Upload(self.ledger, self.judge, await self.ledger.begin(digest), self.config.max_body_bytes)
+        return Upload(self.ledger, self.judge, await self.ledger.begin(key), self.config.max_body_bytes)
 
     async def stop(self) -> None:
         """End what `start` began, after the last answer."""

@@ -8,10 +8,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from api import idempotency
-from api.batchledger import digest_of
 from api.batchupload import Upload
 from api.handler import Handler
-from api.intake import OWNER
 from api.problems import Refused
 from millpond.errors import BadInput, MillpondError, Unavailable
 
@@ -40,8 +38,7 @@ class Batches(Handler):
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != MEDIA_TYPE or headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(415, "unsupported_media_type", f"Send the lines as {MEDIA_TYPE}, not compressed.")
-        digest = digest_of(OWNER, idempotency.key_of(headers))
-        self.upload = await self.application.begin_upload(digest)
+        self.upload = await self.application.begin_upload(idempotency.key_of(headers))
         self.application.uploads.add(self)
 
     async def data_received(self, chunk: bytes) -> None:

@@ -23,10 +23,12 @@ class Judged:
     accepted: dict[int, moves.Accepted] = field(default_factory=dict)
     problems: dict[int, bytes] = field(default_factory=dict)
 
-    def after(self, line: int) -> "Judged":
-        """The same of the lines after one."""
-        accepted = {number: one for number, one in self.accepted.items() if number > line}
-        return Judged(accepted, {number: one for number, one in self.problems.items() if number > line})
+    def between(self, start: int, end: int) -> "Judged":
+        """The same of the lines after one up to another."""
+        if not (lines := self.accepted.keys() | self.problems.keys()) or (min(lines) > start and max(lines) <= end):
+            return self
+        accepted = {line: one for line, one in self.accepted.items() if start < line <= end}
+        return Judged(accepted, {line: one for line, one in self.problems.items() if start < line <= end})
 
 
 class Judge:

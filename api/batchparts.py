@@ -71,6 +71,10 @@ class Part:
             digest.update(b"\n".join([*self.lines[: line - self.start], b""]))
         return digest
 
+    def until(self, line: int) -> Self:
+        """The lines up to one of these."""
+        return type(self)(self.start, self.lines[: line - self.start], self._before)
+
     def after(self, line: int) -> Self:
         """The lines that come after one of these."""
         return type(self)(line, self.lines[line - self.start :], self.digest_to(line))

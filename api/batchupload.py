@@ -96,18 +96,28 @@ class Upload:
     async def _accept(self, part: Part, judged: Judged, last: bool) -> None:
         while True:
             part = self._unaccepted(part)
-            judged = judged.after(part.start)
+            judged = judged.between(part.start, part.end)
             done = not part.lines and (self.counter.complete or not last)
             if done or self.counter.lines > part.end:
                 return
             if self.counter.complete:
                 raise _another_body()
             appended = await self._ledger.append(self.id, _lines(part, judged, last))
+            if appended.answer == "refused":
+                await self._accept_before(appended, part, judged)
+                continue
             _refuse(appended)
             if appended.answer == "ok":
                 metrics.BATCH_LINES.labels("accepted").inc(len(judged.accepted))
                 metrics.BATCH_LINES.labels("rejected").inc(len(judged.problems))
             self.counter = appended.counter
+
+    async def _accept_before(self, refused: moves.Appended, part: Part, judged: Judged) -> None:
+        """Fill what room is left below a limit. Raises Throttled where there is none."""
+        fitting = refused.line - 1
+        if fitting <= part.start:
+            raise await self._ledger.refusal(refused)
+        await self._accept(part.until(fitting), judged.between(part.start, fitting), last=False)
 
     def _unaccepted(self, part: Part) -> Part:
         """A part without the lines that the counter covers, which must be the same as ours; it may cover more than the part."""

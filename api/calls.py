@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from api.lane import Lane
-from millpond import broker
+from api.link import Link
 from millpond.errors import NotDone, OutcomeUnknown
 from millpond.metrics import REDIS_SECONDS
 from millpond.moves import Call
@@ -23,9 +23,9 @@ class Calls:
     def __init__(self, redis_url: str, at_once: int) -> None:
         self._lane: Lane[Call[Any], Any] = Lane(redis_url, self._exchange, at_once)
 
-    async def _exchange(self, connection: Any, batch: Sequence[Call[Any]]) -> list[Any]:
+    async def _exchange(self, link: Link, batch: Sequence[Call[Any]]) -> list[Any]:
         with REDIS_SECONDS.labels(batch[0].script.name).time():
-            return await broker.exchange_async(connection, batch)
+            return await link.exchange(batch)
 
     async def close(self) -> None:
         """Let what was asked end, then disconnect."""

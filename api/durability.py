@@ -20,6 +20,12 @@ class DurabilityWeak(Unavailable):
     code = "durability_weak"
 
 
+class ReplicasMissing(Unavailable):
+    """Fewer replicas follow Redis than MILLPOND_REPLICAS_ACK demands, so that no submission could be answered 202."""
+
+    code = "replicas_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`faults`: full sentences, none if Redis is as durable as demanded."""
@@ -59,9 +65,10 @@ def _weak_log(demanded: str, config: Mapping[str, str]) -> list[str]:
 
 
 def ask(pipe: Any) -> None:
-    """Put the questions into a pipeline, sync or async; its two replies are for `verdict_of`."""
+    """Put the questions into a pipeline, sync or async; its first two replies are for `verdict_of`, the third for `replicas_of`."""
     pipe.config_get(*SETTINGS)
     pipe.info("cluster")
+    pipe.info("replication")
 
 
 def verdict_of(demanded: str, replies: Sequence[Any]) -> Verdict | None:
@@ -73,11 +80,17 @@ def verdict_of(demanded: str, replies: Sequence[Any]) -> Verdict | None:
     return judge(demanded, config, bool(cluster.get("cluster_enabled")))
 
 
+def replicas_of(told: Any) -> int:
+    """How many replicas follow, by INFO replication; none where it cannot be read."""
+    rows = told.values() if isinstance(told, dict) else ()
+    return sum(isinstance(row, dict) and row.get("state") == "online" for row in rows)
+
+
 def first_look(redis_url: str, demanded: str) -> Verdict | None:
     """Judge before anything is served; None for a Redis that cannot be reached or cannot tell: the API starts, not ready."""
     with broker.connect(redis_url) as client, client.pipeline(transaction=False) as pipe:
         ask(pipe)
         try:
-            return verdict_of(demanded, pipe.execute(raise_on_error=False))
+            return verdict_of(demanded, pipe.execute(raise_on_error=False)[:2])
         except (RedisError, OSError):
             return None

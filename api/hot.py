@@ -7,6 +7,7 @@ templates, a line for a log that is not kept.
 """
 
 import time
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ _ACCEPTED = metrics.SUBMITTED.labels("accepted")
 _HEAD = (
     b"HTTP/1.1 202 Accepted\r\nServer: millpond\r\nContent-Type: application/json\r\nDate: %b\r\nX-Request-Id: %b\r\n"
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
-    b'Location: /v1/jobs/%b\r\nRetry-After: 1\r\nEtag: "1"\r\nContent-Length: %d\r\n\r\n'
+    b'%bLocation: /v1/jobs/%b\r\nRetry-After: 1\r\nEtag: "1"\r\nContent-Length: %d\r\n\r\n'
 )
 
 
@@ -92,7 +93,8 @@ class Entrance(httputil.HTTPMessageDelegate):
             return
         body = order.document(answer)
         request_id = asked_id(self.headers) or self.api.next_request_id()
-        head = _HEAD % (_date(int(time.time())), request_id.encode(), answer.id.encode(), len(body))
+        quota = b"" if answer.left is None else _lines(self.api.pressure.quota(answer.left))
+        head = _HEAD % (_date(int(time.time())), request_id.encode(), quota, answer.id.encode(), len(body))
         self.connection.write(head + body)
         self.connection.finish()
         _ACCEPTED.inc()
@@ -113,6 +115,10 @@ def _usual(headers: httputil.HTTPHeaders) -> bool:
         and _UNUSUAL.isdisjoint(headers)
         and headers.get("Connection", "keep-alive").lower() == "keep-alive"
     )
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
 @lru_cache(2)

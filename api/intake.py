@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api import idempotency, orders
+from api.limits import Pressure
 from api.readiness import Readiness
 from api.submitter import Submitter
 from api.tasks import Catalogue
 from millpond import metrics
-from millpond.errors import Invalid, Unavailable
+from millpond.errors import Invalid, NotReplicated, Unavailable
 from millpond.job import Job
 from millpond.moves import Submitted
 
@@ -20,23 +21,26 @@ Settled = Submitted | Exception
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An accepted job. `job` is None where this Idempotency-Key had brought it before: then it may be in any state by now."""
+    """An accepted job. `job` is None where this Idempotency-Key had brought it before: then it may be in any state by now. `left`:
+    how many more its owner may have open, None: any number."""
 
     id: str
     job: Job | None
+    left: int | None = None
 
 
 class Intake:
     """Checks a decoded body, and has it accepted."""
 
-    def __init__(self, readiness: Readiness, catalogue: Catalogue, submitter: Submitter) -> None:
+    def __init__(self, readiness: Readiness, catalogue: Catalogue, submitter: Submitter, pressure: Pressure) -> None:
         self._readiness = readiness
         self._catalogue = catalogue
         self._submitter = submitter
+        self._pressure = pressure
 
     async def accept(self, document: Any, key: str | None = None, settled: Settled | None = None) -> Receipt:
         """Have a decoded body accepted; `settled` is Redis's answer where it was sent before. Raises Invalid with all faults;
-        DurabilityWeak, NoCatalogue or NotDone, where nothing was done; OutcomeUnknown."""
+        DurabilityWeak, NoCatalogue, Throttled or NotDone, where nothing was done; OutcomeUnknown."""
         if isinstance(settled, Exception):
             raise settled
         self._readiness.demand()
@@ -44,6 +48,8 @@ class Intake:
         order = self.order(document, key)
         answer = settled or await self._submitter.submit(order.submission)
         metrics.SUBMITTED.labels(answer.answer).inc()
+        if answer.answer == "refused":
+            raise await self._pressure.refusal(answer.detail, OWNER, order.submission.queue)
         return _receipt(order, answer)
 
     def order(self, document: Any, key: str | None = None) -> orders.Order:
@@ -64,9 +70,11 @@ class Intake:
 def _receipt(order: orders.Order, answer: Submitted) -> Receipt:
     match answer.answer:
         case "accepted":
-            return Receipt(answer.id, order.accepted(answer))
+            return Receipt(answer.id, order.accepted(answer), answer.left)
         case "replayed":
-            return Receipt(answer.id, None)
+            return Receipt(answer.id, None, answer.left)
         case "mismatch":
             raise Invalid("This Idempotency-Key came with another body before.", code="idempotency_key_reused")
+        case "unreplicated":
+            raise NotReplicated
     raise Unavailable(f"Redis holds something else under {answer.detail}.", code="broken_key")

@@ -46,6 +46,9 @@ class Jobs(JobHandler):
         wait_s = self.wait_s()
         settled = self.application.settled.pop(self.request.connection, None)
         receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers), settled)
+        if receipt.left is not None:
+            for name, value in self.application.pressure.quota(receipt.left).items():
+                self.set_header(name, value)
         if receipt.job is None:
             self.set_header("Idempotency-Replayed", "true")
             self.reply_accepted(await self.ended(receipt.id, wait_s))

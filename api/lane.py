@@ -8,19 +8,19 @@ still waiting here means not done, sent and unanswered means unknown.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from millpond import broker
+from api.link import Link
 from millpond.errors import NotDone, OutcomeUnknown
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-# From arrival to an answer: who waits behind a lost reply still gets its turn; none waits longer for a Redis that is away.
-DEADLINE_S = broker.TIMEOUT_S + 0.5
+DEADLINE_S = 1.0  # from arrival to an answer, whatever Redis does
+SILENCE_S = 0.75  # a reply that is so late is lost; what is left of the deadline is for those who waited behind it
 WAITING_BYTES = 64 << 20  # more than this waiting: refuse, or a stalled Redis fills our memory
 BATCH_BYTES = 4 << 20  # a script call of this size holds Redis for some 10 ms; twice that is felt by workers
-_LOOK_S = 0.1  # how often waiting requests are looked at for their deadline
+_LOOK_S = 0.05  # how often waiting requests are looked at for their deadline
 _AGAIN_S = (0.02, 0.05, 0.1, 0.2)  # pauses before a refused batch is sent again
 
 
@@ -45,10 +45,10 @@ class Waiting(Generic[Item, Answer]):
 
 
 class Lane(Generic[Item, Answer]):
-    """`exchange` sends at most `cap` items over a connection and returns their answers in order (`broker.exchange_async`)."""
+    """`exchange` sends at most `cap` items over the lane's link and returns their answers in order."""
 
-    def __init__(self, redis_url: str, exchange: Callable[[Any, Sequence[Item]], Awaitable[Sequence[Answer]]], cap: int) -> None:
-        self._client = broker.connect_async(redis_url)
+    def __init__(self, redis_url: str, exchange: Callable[[Link, Sequence[Item]], Awaitable[Sequence[Answer]]], cap: int) -> None:
+        self._link = Link(redis_url, SILENCE_S)
         self._exchange = exchange
         self._cap = cap
         self._queue: deque[Waiting[Item, Answer]] = deque()
@@ -96,15 +96,15 @@ class Lane(Generic[Item, Answer]):
             await asyncio.wait([self._flush], timeout=DEADLINE_S + _LOOK_S)
         if self._look:
             self._look.cancel()
-        await self._client.aclose()
+        self._link.close()
 
     async def _run(self) -> None:
         refusals = 0
         while self._queue:
             try:
-                async with broker.connected(self._client) as connection:
-                    # Taken only now: what still waits when its time is over was not done, for certain.
-                    await self._send(connection, self._take())
+                await self._link.open()
+                # Taken only now: what still waits when its time is over was not done, for certain.
+                await self._send(self._take())
                 refusals, self._refusal = 0, ""
             except NotDone as error:
                 self._refusal = error.detail
@@ -112,10 +112,10 @@ class Lane(Generic[Item, Answer]):
                 refusals += 1
         self._flush = None
 
-    async def _send(self, connection: Any, batch: Sequence[Waiting[Item, Answer]]) -> None:
+    async def _send(self, batch: Sequence[Waiting[Item, Answer]]) -> None:
         self._flight = batch
         try:
-            answers = await self._exchange(connection, [one.item for one in batch])
+            answers = await self._exchange(self._link, [one.item for one in batch])
         except NotDone as error:
             self._put_back(batch, error)
             raise

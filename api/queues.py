@@ -4,16 +4,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from api.drain import Drain, drain
 from api.plain import Pipe, Plain, number, text
 from millpond import keys
-
-_BUCKET_S = 10  # as scripts/common/job.lua counts ends in mp:drained
-_BUCKETS = 6  # whole buckets that drain_per_s looks back, beside the one that is being filled
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue's figures. `oldest_s`: how long its head has waited. `drain_per_s`: jobs ended per second in the last minute."""
+    """A queue's figures. `oldest_s`: how long its head has waited. `drain_per_s`: jobs ended per second in the last minute; `drain`
+    is not shown."""
 
     name: str
     queued: int
@@ -23,6 +22,7 @@ class Queue:
     paused: bool
     oldest_s: float | None
     drain_per_s: float
+    drain: Drain
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +54,27 @@ async def queues(plain: Plain, more: Iterable[str] = ()) -> list[Queue]:
     now_s = time[0] + time[1] / 1e6
     stopped = {text(name) for name in _members(paused)}
     listed = sorted({*await names(plain), *stopped, *more})
-    rows = await _count(plain, listed, int(now_s // _BUCKET_S))
+    rows = await _count(plain, listed)
     since = await _enqueued_s(plain, [text(row[6]) for row in rows])
-    span_s = _BUCKETS * _BUCKET_S + now_s % _BUCKET_S
-    return [
-        Queue(
-            name=name,
-            queued=number(row[0]) + number(row[1]),
-            started=number(row[2]),
-            scheduled=number(row[3]),
-            failed=number(row[4]),
-            paused=name in stopped,
-            oldest_s=None if enqueued_s is None else round(max(0.0, now_s - enqueued_s), 3),
-            drain_per_s=round(_sum(row[5]) / span_s, 3),
-        )
-        for name, row, enqueued_s in zip(listed, rows, since, strict=True)
-    ]
+    return [_queue(name, row, name in stopped, enqueued_s, now_s) for name, row, enqueued_s in zip(listed, rows, since, strict=True)]
 
 
-async def _count(plain: Plain, listed: list[str], bucket: int) -> list[list[Any]]:
+def _queue(name: str, row: list[Any], paused: bool, enqueued_s: float | None, now_s: float) -> Queue:
+    passing = drain(row[5], now_s)
+    return Queue(
+        name=name,
+        queued=number(row[0]) + number(row[1]),
+        started=number(row[2]),
+        scheduled=number(row[3]),
+        failed=number(row[4]),
+        paused=paused,
+        oldest_s=None if enqueued_s is None else round(max(0.0, now_s - enqueued_s), 3),
+        drain_per_s=round(passing.per_s, 3),
+        drain=passing,
+    )
+
+
+async def _count(plain: Plain, listed: list[str]) -> list[list[Any]]:
     def ask(pipe: Pipe) -> None:
         for name in listed:
             pipe.llen(keys.queue(name))
@@ -80,7 +82,7 @@ async def _count(plain: Plain, listed: list[str], bucket: int) -> list[list[Any]
             pipe.zcard(keys.named("WIP", name))
             pipe.zcard(keys.named("SCHEDULED", name))
             pipe.zcard(keys.named("FAILED", name))
-            pipe.hmget(keys.named("DRAINED", name), [str(bucket - back) for back in range(_BUCKETS + 1)])
+            pipe.hgetall(keys.named("DRAINED", name))
             pipe.lindex(keys.queue(name), 0)
 
     replies = await plain.read(ask) if listed else []
@@ -96,10 +98,6 @@ async def _enqueued_s(plain: Plain, heads: list[str]) -> list[float | None]:
 
 def _members(reply: Any) -> Iterable[bytes]:
     return reply if isinstance(reply, set | list) else ()
-
-
-def _sum(reply: Any) -> int:
-    return sum(int(text(one)) for one in reply if text(one).isdecimal()) if isinstance(reply, list) else 0
 
 
 async def workers(plain: Plain) -> list[Worker]:
@@ -148,4 +146,4 @@ def _decimal(shown: str) -> float:
 
 def public(rows: Iterable[Queue | Worker]) -> list[dict[str, Any]]:
     """As HTTP shows them."""
-    return [asdict(row) for row in rows]
+    return [{name: value for name, value in asdict(row).items() if name != "drain"} for row in rows]

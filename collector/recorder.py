@@ -8,6 +8,7 @@ leaves Redis, neither an outcome nor an event, before the database has committed
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from threading import Event
 from time import monotonic
 from typing import Final
@@ -20,8 +21,9 @@ from collector.patience import Patience
 from collector.pulse import Pulse
 from collector.record import record
 from collector.stream import Pointer, Stream
-from millpond import broker, failpoint, logs, metrics, moves
+from millpond import broker, codec, failpoint, logs, metrics, moves
 from millpond.errors import NotDone, OutcomeUnknown, StoreUnavailable
+from millpond.moves import Committed
 from millpond.settings import CollectorSettings
 from millpond.store import Store
 from millpond.times import to_ms
@@ -103,13 +105,21 @@ class Recorder:
 
         Not in one write with the acknowledgement: only an answered `recorded` may let the events go.
         """
-        committed = [one.committed for one in recorded]
+        committed = [self._owned(one) for one in recorded]
         parts = [committed[at : at + SETTLED_A_CALL] for at in range(0, len(committed), SETTLED_A_CALL)]
         closed = [one for part in parts for one in broker.run(self._client, moves.recorded(part, self._grace_ms))]
         # Closed, though open when we read it: its hash went in between, and another collector has recorded that already. Our late
         # snapshot may have come over its row, so the loss is recorded again.
         late = [one.job for one, gone in zip(recorded, closed, strict=True) if gone and one.job and not one.job.final]
         return [Told(job.id, job.version) for job in late]
+
+    def _owned(self, sight: Sight) -> Committed:
+        """What to tell of a job; of a lost one also what its row knew, for the counts of open jobs and bytes."""
+        row = self._store.get(sight.committed.id) if sight.loss and sight.loss.listed else None
+        if row is None or row.task is None or row.args is None or row.kwargs is None:
+            return sight.committed
+        size = len(codec.encode_payload(row.task, row.args, row.kwargs))
+        return replace(sight.committed, owner=row.owner, queue=row.queue or "", bytes=size)
 
     def _all_is_well(self) -> None:
         if self._without_database.regained():

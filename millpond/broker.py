@@ -1,17 +1,15 @@
 """Redis connections with retries off, and how a script call ends: done, not done, or unknown (rule 9)."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
-from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from millpond.errors import NotDone, OutcomeUnknown
+from millpond.errors import NotDone, OutcomeUnknown, RedisFull
 from millpond.moves import Call
 
 T = TypeVar("T")
@@ -65,6 +63,12 @@ def refused(error: BaseException) -> bool:
     )
 
 
+def refusal(error: Exception) -> NotDone:
+    """What to raise for an error reply that means so."""
+    full = isinstance(error, redis.exceptions.OutOfMemoryError) or str(error).startswith("OOM")
+    return (RedisFull if full else NotDone)(f"Redis refused: {error}")
+
+
 def run(client: redis.Redis, call: Call[T]) -> T:
     """Run one call. Raises NotDone, OutcomeUnknown, or redis's ResponseError for what no script of ours should cause."""
     answer: T = run_all(client, [call])[0]
@@ -83,11 +87,11 @@ def run_all(client: redis.Redis, calls: Sequence[Call[Any]]) -> list[Any]:
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         connection.disconnect()
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise refusal(error) from error
         raise OutcomeUnknown(f"Redis did not answer: {error}") from error
     except redis.exceptions.ResponseError as error:
         if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
+            raise refusal(error) from error
         raise
     except BaseException:
         connection.disconnect()
@@ -113,58 +117,5 @@ def _reply(connection: Any) -> Any:
     """One reply; an error reply is returned, so that the replies after it are still read."""
     try:
         return connection.read_response()
-    except redis.exceptions.ResponseError as error:
-        return error
-
-
-@asynccontextmanager
-async def connected(client: "redis.asyncio.Redis") -> AsyncIterator[Any]:
-    """A connection that is up, for `exchange_async`. Raises NotDone where there is none: nothing was sent yet."""
-    pool = client.connection_pool
-    try:
-        connection = await pool.get_connection()
-    except (redis.exceptions.RedisError, OSError) as error:
-        raise NotDone(f"Redis cannot be reached: {error}") from error
-    try:
-        yield connection
-    finally:
-        await pool.release(connection)
-
-
-async def exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
-    """Run calls in one write and one read, in order; raises as `run`, for the first that failed."""
-    try:
-        return await _exchange_async(connection, calls)
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
-        await connection.disconnect(nowait=True)
-        if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
-        raise OutcomeUnknown(f"Redis did not answer: {error}") from error
-    except redis.exceptions.ResponseError as error:
-        if refused(error):
-            raise NotDone(f"Redis refused: {error}") from error
-        raise
-    except BaseException:
-        await connection.disconnect(nowait=True)
-        raise
-
-
-async def _exchange_async(connection: Any, calls: Sequence[Call[Any]]) -> list[Any]:
-    # hiredis packs 8 times faster than redis-py's asyncio side does; its sync side uses it by itself.
-    packed = [pack_command(("EVALSHA", c.script.sha, 0, *c.args)) for c in calls]  # type: ignore[arg-type]  # its stub knows one word
-    await connection.send_packed_command(packed)
-    replies = [await _reply_async(connection) for _ in calls]
-    for at, reply in enumerate(replies):
-        if isinstance(reply, redis.exceptions.NoScriptError):
-            await connection.send_command("EVAL", calls[at].script.text, 0, *calls[at].args)
-            replies[at] = await _reply_async(connection)
-        if isinstance(replies[at], redis.exceptions.RedisError):
-            raise replies[at]
-    return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
-
-
-async def _reply_async(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
     except redis.exceptions.ResponseError as error:
         return error

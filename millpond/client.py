@@ -133,6 +133,10 @@ class Client:
         """The registered workers."""
         return self._documents("workers")
 
+    def stats(self) -> Document:
+        """Totals over all queues, and whether jobs are taken in."""
+        return self._run(conversation.document("GET", "/v1/stats", self._timeout_s))
+
     def version(self) -> Document:
         """What runs there."""
         return self._run(conversation.document("GET", "/version", self._timeout_s))
@@ -239,6 +243,10 @@ class AsyncClient:
     async def workers(self) -> Documents:
         """As `Client.workers`."""
         return await self._documents("workers")
+
+    async def stats(self) -> Document:
+        """As `Client.stats`."""
+        return await self._run(conversation.document("GET", "/v1/stats", self._timeout_s))
 
     async def version(self) -> Document:
         """As `Client.version`."""

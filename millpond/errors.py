@@ -69,10 +69,22 @@ class NotDone(Unavailable):
     code = "redis_unavailable"
 
 
+class RedisFull(NotDone):
+    """Redis has no memory for what is new (maxmemory); what it holds goes on."""
+
+    code = "redis_full"
+
+
 class OutcomeUnknown(Unavailable):
     """The request was sent and no answer came: it may or may not have been done (rule 9)."""
 
     code = "outcome_unknown"
+
+
+class NotReplicated(OutcomeUnknown):
+    """Done, but fewer Redis replicas than MILLPOND_REPLICAS_ACK have it on disk: a failover might lose it."""
+
+    code = "not_replicated"
 
 
 class StoreUnavailable(Unavailable):

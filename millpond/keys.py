@@ -24,9 +24,13 @@ PAUSED: Final = "mp:paused"  # SET of paused queues
 QUARANTINE: Final = "mp:quarantine"  # HASH job id -> why its hash cannot be read
 CATALOGUE: Final = "mp:catalogue"  # HASH task -> its published entry
 CATALOGUE_DIGEST: Final = "mp:catalogue:digest"  # STRING changes whenever the catalogue does
+WITNESS: Final = "mp:witness"  # STRING of no meaning; written so that WAITAOF vouches for all that came before it
 FORGET: Final = "mp:forget"  # ZSET job id -> ms when its hash may go
 RESENT: Final = "mp:resent"  # ZSET job id -> ms of the last event that reconcile sent again
 EXECUTION: Final = "mp:execution"  # STRING counter inside execution ids
+OWNERS: Final = "mp:owners"  # HASH owner -> jobs of theirs in OPEN
+ACCEPTED: Final = "mp:accepted"  # HASH second -> jobs accepted in it, for a minute
+BYTES: Final = "mp:bytes"  # HASH queue -> bytes of the payloads of its jobs in OPEN
 
 # A name that ends in ":" is completed with what its comment says.
 PREFIXES: Final = {
@@ -49,9 +53,9 @@ PREFIXES: Final = {
     "WAKE": "mp:wake:",  # {queue}                 LIST of wake-up tokens
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
-    "DRAINED": "mp:drained:",  # {queue}           HASH 10 s bucket -> jobs ended in it
-    "BATCH": "mp:batch:",  # {batch}                HASH counter of lines, counts of jobs, the first problems
-    "BATCH_KEY": "mp:batchkey:",  # {digest}        STRING the batch of an Idempotency-Key
+    "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
+    "BATCH": "mp:batch:",  # {batch}               HASH counter of lines, counts of jobs, the first problems
+    "BATCH_KEY": "mp:batchkey:",  # {digest}       STRING the batch of an Idempotency-Key
     "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
 }
 

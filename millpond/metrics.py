@@ -57,7 +57,9 @@ def _histogram(service: Service, name: str, meaning: str, *labels: str, buckets:
 HTTP_REQUESTS: Final = _counter("api", "http_requests_total", "Requests answered.", "route", "method", "status")
 HTTP_SECONDS: Final = _histogram("api", "http_request_seconds", "Seconds from a request's head to its answer, waits included.", "route")
 ERRORS: Final = _counter("api", "errors_total", "Requests refused or failed, by error code.", "code")
-SUBMITTED: Final = _counter("api", "submissions_total", "Submissions that Redis answered: accepted, replayed, mismatch or error.", "answer")
+SUBMITTED: Final = _counter(
+    "api", "submissions_total", "Submissions that Redis answered: accepted, replayed, mismatch, refused, unreplicated, error.", "answer"
+)
 BATCH_LINES: Final = _counter("api", "batch_lines_total", "Lines of batches that Redis took: accepted or rejected.", "answer")
 SUBMIT_BATCH: Final = _histogram("api", "submit_batch_jobs", "Jobs in one group commit.", buckets=_SIZES)
 REDIS_SECONDS: Final = _histogram("api", "redis_seconds", "Seconds of one round trip to Redis.", "move")

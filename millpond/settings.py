@@ -98,6 +98,15 @@ class ApiSettings(_WithRedis, _WithDatabase, _WithRetention):
     idle_timeout_s: float = Field(75, gt=0, le=86_400, description="Seconds that an idle connection is kept: more than a proxy's.")
     drain_s: float = Field(25, ge=0, le=3600, description="Seconds that open requests get after SIGTERM.")
     idempotency_h: int = Field(24, ge=1, le=168, description="Hours that an Idempotency-Key is remembered.")
+    queue_max_jobs: int = Field(5_000_000, ge=0, description="Jobs that may wait in one queue, scheduled ones included; 0: any number.")
+    queue_max_bytes: int = Field(
+        4_294_967_296, ge=0, description="Bytes of arguments that the open jobs of one queue may have together; 0: any number."
+    )
+    owner_max_jobs: int = Field(0, ge=0, description="Jobs of one owner that may be accepted and not yet recorded as ended; 0: any number.")
+    redis_full_at: float = Field(
+        0.7, ge=0, le=1, description="The part of Redis's maxmemory from which on no job is accepted, so that those in it can end; 0: all."
+    )
+    replicas_ack: int = Field(0, ge=0, le=16, description="Redis replicas that must have a job on disk before its 202.")
 
 
 class WorkerSettings(_WithRedis):

@@ -23,11 +23,12 @@ from millpond.moves.batches import (
 from millpond.moves.call import Arg, Call, pairs, text
 from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
 from millpond.moves.control import Changed, cancel, listen, pause, resume, retry
-from millpond.moves.intake import Submission, Submitted, submit
+from millpond.moves.intake import UNLIMITED, Limits, Submission, Submitted, submit
 from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, take_back, tick
 from millpond.moves.parent import Beat, heartbeat, register
 
 __all__ = [
+    "UNLIMITED",
     "Accepted",
     "Appended",
     "Arg",
@@ -43,6 +44,7 @@ __all__ = [
     "Counter",
     "HandBack",
     "Held",
+    "Limits",
     "Lines",
     "Outcome",
     "Reconciled",

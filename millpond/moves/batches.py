@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import uuid_utils
 
 from millpond.moves.call import Arg, Call, pairs, text
-from millpond.moves.intake import Submission, share, terms_of
+from millpond.moves.intake import UNLIMITED, Limits, Submission, share, terms_of
 from millpond.scripts import load
 
 ID_DIGITS: Final = 24
@@ -96,11 +96,15 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """`answer`: ok | moved (the counter stands elsewhere: nothing was done) | canceled | gone | error (detail: the broken key)."""
+    """`answer`: ok | moved (the counter stands elsewhere: nothing was done) | refused (detail: the limit's name; `line`: the first that
+    does not fit, of `owner` in `queue`; nothing was done) | canceled | gone | error (detail: the broken key)."""
 
-    answer: Literal["ok", "moved", "canceled", "gone", "error"]
+    answer: Literal["ok", "moved", "refused", "canceled", "gone", "error"]
     counter: Counter
     detail: str = ""
+    line: int = 0
+    owner: str = ""
+    queue: str = ""
 
 
 def spans(lines: Sequence[int]) -> str:
@@ -121,9 +125,9 @@ def lines_of(spans: str) -> list[int]:
     return [line for span in found for line in span]
 
 
-def append(id: str, lines: Lines) -> Call[Appended]:
+def append(id: str, lines: Lines, limits: Limits = UNLIMITED) -> Call[Appended]:
     """Accept the next lines of a batch, if its counter still is at their start: so it may be sent again when its fate is unknown."""
-    args: list[Arg] = [id, lines.start, lines.end, lines.digest, int(lines.complete), lines.rejected]
+    args: list[Arg] = [id, lines.start, lines.end, lines.digest, int(lines.complete), *limits.args(), lines.rejected]
     args += (spans(list(lines.accepted)), len(lines.problems), *(arg for pair in lines.problems.items() for arg in pair))
     terms, numbers = share(terms for terms, _ in lines.accepted.values())
     args += (len(terms), *(arg for one in terms for arg in terms_of(one)))
@@ -133,7 +137,9 @@ def append(id: str, lines: Lines) -> Call[Appended]:
 
 
 def _appended(raw: Any) -> Appended:
-    return Appended(text(raw[0]), _counter(raw[2]) if raw[2] else Counter(), text(raw[1]))  # type: ignore[arg-type]
+    answer, detail, counter, *refused = raw
+    line, owner, queue = (line_of(text(refused[0])), text(refused[1]), text(refused[2])) if refused else (0, "", "")
+    return Appended(text(answer), _counter(counter) if counter else Counter(), text(detail), line, owner, queue)  # type: ignore[arg-type]
 
 
 def survey(id: str) -> Call[tuple[dict[str, bytes], int]]:

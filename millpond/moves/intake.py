@@ -1,7 +1,7 @@
 """The way in: what the API sends for accepted requests."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from millpond.moves.call import Arg, Call, text
@@ -25,30 +25,51 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
-    """`answer`: accepted | replayed | mismatch (the key came with another body) | error (detail: the broken key). `created_ms`: when
-    an accepted job was made."""
+class Limits:
+    """How much is taken in; 0: no limit. Of one queue the jobs that wait and the bytes of its open jobs' payloads, of one owner the
+    open jobs, of Redis the part of its maxmemory from which on nothing more is accepted."""
 
-    answer: Literal["accepted", "replayed", "mismatch", "error"]
+    queue_jobs: int = 0
+    queue_bytes: int = 0
+    owner_jobs: int = 0
+    redis_full_at: float = 0
+
+    def args(self) -> list[Arg]:
+        """What scripts/common/limits.lua `read_limits` reads."""
+        return [self.queue_jobs, self.queue_bytes, self.owner_jobs, round(self.redis_full_at * 1000)]
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """`answer`: accepted | replayed | mismatch (the key came with another body) | refused (detail: the limit's name) | error (detail:
+    the broken key) | unreplicated (done, but not on as many replicas' disks as it must be). `created_ms`: when an accepted job was
+    made. `left`: how many more jobs its owner may open, None: any number."""
+
+    answer: Literal["accepted", "replayed", "mismatch", "refused", "error", "unreplicated"]
     id: str
     state: str
     created_ms: int = 0
     detail: str = ""
+    left: int | None = None
 
 
 _STATES = {1: "queued", 2: "scheduled"}  # of what was accepted (scripts/submit.lua)
 
 
-def submit(submissions: Sequence[Submission], idempotency_h: int) -> Call[list[Submitted]]:
+def submit(submissions: Sequence[Submission], idempotency_h: int, limits: Limits = UNLIMITED) -> Call[list[Submitted]]:
     """Accept many jobs in one write: hash, queue or schedule, open set, event. One answer per job, in order."""
     terms, numbers = share(submissions)
-    args: list[Arg] = [idempotency_h, len(terms), *(arg for one in terms for arg in terms_of(one))]
+    args: list[Arg] = [idempotency_h, *limits.args(), len(terms), *(arg for one in terms for arg in terms_of(one))]
     for one, number in zip(submissions, numbers, strict=True):
         args += (one.id, one.data, number, one.digest, one.body_digest)
 
     def read(raw: Any) -> list[Submitted]:
-        now = int(raw[0])
-        return [_submitted(one.id, answer, now) for one, answer in zip(submissions, raw[1:], strict=True)]
+        now, left = int(raw[0]), dict(zip(map(text, raw[1][::2]), map(int, raw[1][1::2]), strict=True))
+        answers = [_submitted(one.id, answer, now) for one, answer in zip(submissions, raw[2:], strict=True)]
+        return _with_quotas(submissions, answers, left) if left else answers
 
     return Call(load("submit"), args, read)
 
@@ -58,6 +79,10 @@ def _submitted(id: str, raw: Any, now: int) -> Submitted:
         return Submitted("accepted", id, _STATES[raw], now)
     answer, id, state, detail = map(text, raw)
     return Submitted(answer, id, state, 0, detail)  # type: ignore[arg-type]
+
+
+def _with_quotas(submissions: Sequence[Submission], answers: Sequence[Submitted], left: Mapping[str, int]) -> list[Submitted]:
+    return [replace(a, left=left.get(str(one.fields.get("owner", "public")))) for one, a in zip(submissions, answers, strict=True)]
 
 
 def share(submissions: Iterable[Submission]) -> tuple[list[Submission], list[int]]:

@@ -45,11 +45,15 @@ def reconcile(cursor: int, count: int = 200, searches: int = 2) -> Call[Reconcil
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the database now holds of a job: the version read, and the outcome fields (``o:{run}:{attempt}``) read."""
+    """What the database now holds of a job: the version read, and the outcome fields (``o:{run}:{attempt}``) read. Of a job whose
+    hash is gone, also whose it was, and where: no script can look that up."""
 
     id: str
     version: int
     outcomes: Iterable[str] = ()
+    owner: str = ""  # "": the hash tells it
+    queue: str = ""
+    bytes: int = 0  # of its payload
 
 
 def recorded(items: Sequence[Committed], grace_ms: int = 60_000) -> Call[list[int]]:
@@ -58,7 +62,7 @@ def recorded(items: Sequence[Committed], grace_ms: int = 60_000) -> Call[list[in
     args: list[Arg] = [grace_ms]
     for one in items:
         names = list(one.outcomes)
-        args += [one.id, one.version, len(names), *names]
+        args += [one.id, one.version, one.owner, one.queue, one.bytes, len(names), *names]
     return Call(load("recorded"), args, lambda raw: [int(one) for one in raw])
 
 

@@ -25,8 +25,8 @@ class Script:
 _REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
 # Each uses those before it; every script is made anew in each call, so it has only what it needs.
-_HELPERS = ("base", "batch", "job", "lease")
-_HELPERS_OF = dict.fromkeys(("submit", "append"), ("base", "batch", "job", "intake")) | {"begin": ("base", "batch")}
+_HELPERS = ("base", "held", "batch", "job", "lease")
+_HELPERS_OF = dict.fromkeys(("submit", "append"), ("base", "held", "batch", "job", "limits", "intake")) | {"begin": ("base", "batch")}
 
 
 @cache

@@ -1,9 +1,10 @@
 -- append: accepts the next lines of a batch if its counter still stands where the caller believes (compare and set). So an append
 -- may be sent again whenever its fate is unknown, and of two uploads of the same lines one alone is accepted.
 local id, from, to, digest, complete = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
-local rejected, spans, problems = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
+read_limits(6)
+local rejected, spans, problems = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
 local SHOWN = 100 -- problems that are kept; beyond them lines are only counted
-local all, at = read_terms(10 + 2 * problems, tonumber(ARGV[9 + 2 * problems]))
+local all, at = read_terms(14 + 2 * problems, tonumber(ARGV[13 + 2 * problems]))
 
 local function why_not()
   if not is(BATCH .. id, 'hash') then return 'error', BATCH .. id end
@@ -20,13 +21,22 @@ end
 local function taken()
   local ids = {}
   for i = at, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
-  return next(taken_of(ids))
+  local id = next(taken_of(ids))
+  return id and JOB .. id
+end
+
+-- The first limit that these lines would pass, and the job that would.
+local function passed()
+  for i = at, #ARGV, 3 do
+    local policy = refusal(all[tonumber(ARGV[i + 2])], #ARGV[i + 1])
+    if policy then return policy, ARGV[i], all[tonumber(ARGV[i + 2])] end
+  end
 end
 
 local function note_problems()
   local room = SHOWN - (tonumber(call('HGET', BATCH .. id, 'rejected') or '') or 0)
   for i = 1, math.min(problems, room) do
-    call('HSET', BATCH .. id, 'problem:' .. ARGV[7 + 2 * i], ARGV[8 + 2 * i])
+    call('HSET', BATCH .. id, 'problem:' .. ARGV[11 + 2 * i], ARGV[12 + 2 * i])
   end
 end
 
@@ -44,9 +54,13 @@ local function accept_lines()
 end
 
 local why, detail = why_not()
-local id_taken = not why and taken()
-if id_taken then why, detail = 'error', JOB .. id_taken end
 if not why then
+  detail = taken()
+  if detail then why = 'error' end
+end
+if not why then
+  local policy, id_refused, terms = passed()
+  if policy then return {'refused', policy, counter(id), id_refused, terms.owner, terms.queue} end
   note_problems()
   accept_lines()
   try('HINCRBY', BATCH .. id, 'rejected', rejected)

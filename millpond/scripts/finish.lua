@@ -16,7 +16,7 @@ local function show_result(job, outcome)
   try('XADD', key, 'MAXLEN', '~', '10', '*', unpack(fields))
 end
 
-local function count(outcome)
+local function credit(outcome)
   local key = RQ_WORKER .. worker
   if try('HEXISTS', key, 'birth') ~= 1 then return end -- never make anew what no one would let expire
   try('HINCRBY', key, outcome.status == 'finished' and 'successful_job_count' or 'failed_job_count', 1)
@@ -88,7 +88,7 @@ local function finish(outcome)
   if bad then return 'error:' .. bad end
   heed(job)
   settle(job, outcome)
-  count(outcome)
+  credit(outcome)
   return answer(job)
 end
 

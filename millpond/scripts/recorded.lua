@@ -12,10 +12,24 @@ local function last_seen(id)
   return 'queued'
 end
 
--- `lost`: the state under which a job is recorded whose hash is gone or cannot be read.
-local function close(id, lost)
-  if call('SREM', OPEN, id) == 1 and lost and is_line(id) then tell_batch(id, last_seen(id), lost) end
+local function close(id)
   try('ZREM', RESENT, id)
+  return call('SREM', OPEN, id)
+end
+
+-- What is left of a job is in the record, which told whose it was; where it did not, a lone owner's.
+local function close_lost(id, why, owner, queue, bytes)
+  if close(id) == 1 then
+    if is_line(id) then tell_batch(id, last_seen(id), why == 'gone' and 'canceled' or 'failed') end
+    settle()
+    if owner == '' and try('HLEN', OWNERS) == 1 then owner = call('HKEYS', OWNERS)[1] end
+    tally(owner, queue, -1, -bytes)
+  end
+  return 1
+end
+
+local function close_ended(job)
+  if close(job.id) == 1 then weigh(job, -1) end
   return 1
 end
 
@@ -33,27 +47,29 @@ local function keep_until(job)
   call('ZADD', FORGET, int(NOW + math.max(grace, ttl * 1000)), job.id)
 end
 
-local function recorded(id, version, fields)
+local function recorded(id, version, fields, owner, queue, bytes)
   local job, why = read(id)
   if not job then
-    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close(id, why == 'gone' and 'canceled' or 'failed') end
+    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close_lost(id, why, owner, queue, bytes) end
     emit(id, 0, why) -- deleted between the read and now: have that recorded too
     return 0
   end
   if #fields > 0 then call('HDEL', job.key, unpack(fields)) end
-  if not job.state then return version == 0 and close(id) or 0 end -- put anew by stock RQ under the id of a job that is gone
+  if not job.state then return version == 0 and close_lost(id, 'gone', owner, queue, bytes) or 0 end -- put anew by stock RQ under its id
   heed(job)
   if not FINAL[job.state] or job.version ~= version then return 0 end
   call('HSET', job.key, 'recorded', int(version))
   keep_until(job)
-  return close(id)
+  return close_ended(job)
 end
 
 while at <= #ARGV do
-  local id, version, size = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local fields = {}
-  for i = 1, size do fields[i] = ARGV[at + 2 + i] end
-  at = at + 3 + size
-  answers[#answers + 1] = unusable and 0 or recorded(id, version, fields)
+  local id, version, owner, queue, bytes = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
+  local size, fields = tonumber(ARGV[at + 5]), {}
+  for i = 1, size do fields[i] = ARGV[at + 5 + i] end
+  at = at + 6 + size
+  answers[#answers + 1] = unusable and 0 or recorded(id, version, fields, owner, queue, bytes)
 end
+settle()
+if not unusable and call('SCARD', OPEN) == 0 then call('DEL', OWNERS, BYTES) end -- whatever was miscounted ends here
 return answers

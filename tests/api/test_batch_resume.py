@@ -168,7 +168,7 @@ def test_a_redis_that_stands_still_is_waited_for(tmp_path: Path, shared_database
     with RedisServer(tmp_path / "redis") as server, Replica(tmp_path, server.url, shared_database) as replica:
         hand = Hand(server.url)
         hand.offer()
-        body = b"".join(map(line, range(1, 20_001)))
+        body = b"".join(map(line, range(1, 8001)))
         sender = threading.Thread(target=upload, args=(replica, body, "still"))
         sender.start()
         until(lambda: lines_taken(hand), 10)
@@ -178,6 +178,20 @@ def test_a_redis_that_stands_still_is_waited_for(tmp_path: Path, shared_database
         server.restart()
         sender.join(60)
         batch = upload(replica, body, "still").json()
-        assert (batch["accepted"], batch["complete"]) == (20_000, True)
-        assert numbers(hand) == list(range(1, 20_001))
-        assert [one["line"] for one in read(replica, f"/v1/batches/{batch['id']}/lines")] == list(range(1, 20_001))
+        assert (batch["accepted"], batch["complete"]) == (8000, True)
+        assert numbers(hand) == list(range(1, 8001))
+        assert [one["line"] for one in read(replica, f"/v1/batches/{batch['id']}/lines")] == list(range(1, 8001))
+
+
+def test_a_limit_is_filled_and_the_rest_comes_later(tmp_path: Path, api: Replica, hand: Hand, shared_database: str) -> None:
+    body = b"".join(map(line, range(1, 1501)))
+    with Replica(tmp_path, api.env["MILLPOND_REDIS_URL"], shared_database, queue_max_jobs=700) as replica:
+        answer = upload(replica, body, "k")
+        assert (answer.status_code, answer.json()["code"], answer.json()["batch"]["accepted"]) == (503, "queue_full", 700)
+        assert int(answer.headers["Retry-After"]) > 0
+        hand.finish(*hand.begin(300))
+        answer = upload(replica, body, "k")
+        assert (answer.status_code, answer.json()["batch"]["lines"]) == (503, 1000)
+        hand.finish(*hand.begin(700))
+        assert upload(replica, body, "k").json()["accepted"] == 1500
+    assert numbers(hand) == list(range(1001, 1501))

@@ -197,7 +197,7 @@ def test_a_full_redis_refuses_what_is_new_and_lets_go_what_is_there(redis_own: R
     client = redis_own.client()
     client.config_set("maxmemory", "1mb")
     answer = own.submit(BODY)
-    assert (answer.status_code, answer.json()["code"]) == (503, "redis_unavailable")
+    assert (answer.status_code, answer.json()["code"]) == (503, "redis_full")
     assert own.job(id)["status"] == "queued"
     assert own.http.post(f"/v1/jobs/{id}/cancel").status_code == 200
     client.config_set("maxmemory", "0")

@@ -105,6 +105,17 @@ def test_a_deleted_job_is_recorded_as_canceled(recorder: Recorders, store: Store
         assert (job(store, id).status, job(store, id).reason, job(store, id).version) == ("canceled", "deleted", 2)
 
 
+def test_a_deleted_job_is_no_longer_counted_for_its_owner_and_queue(recorder: Recorders, store: Store, pond: Pond) -> None:
+    with running(recorder(store)):
+        mine, kept = pond.submit(fields={"owner": "me"}), pond.submit(queue="other")
+        until(lambda: recorded(pond), message="the acceptances are recorded")
+        pond.ask("DEL", keys.job(mine[0]))
+        pond.run(moves.reconcile(0))
+        until(lambda: pond.open() == set(kept), message="the loss is recorded")
+        assert pond.ask("HGETALL", keys.OWNERS) == {b"public": b"1"}
+        assert set(pond.ask("HGETALL", keys.BYTES)) == {b"other"}
+
+
 def test_a_job_deleted_before_it_was_seen_gets_a_row(recorder: Recorders, store: Store, pond: Pond) -> None:
     (id,) = pond.submit()
     pond.ask("DEL", keys.job(id))

@@ -38,7 +38,7 @@ def documents(path: str) -> Any:
         assert path.endswith("&cursor=more")
         return {"jobs": [JOB], "next": None}
     name = path.rsplit("/", 1)[1]
-    return {name: [{"name": "x"}]} if name in ("tasks", "queues", "workers") else {"version": "1"} if name == "version" else JOB
+    return {name: [{"name": "x"}]} if name in ("tasks", "queues", "workers") else {"version": "1"} if name in ("version", "stats") else JOB
 
 
 @pytest.fixture
@@ -86,6 +86,7 @@ CALLS: list[tuple[str, tuple[Any, ...], tuple[str, str], Any]] = [
     ("pause", ("high",), ("POST", "/v1/queues/high/pause"), None),
     ("resume", ("high",), ("POST", "/v1/queues/high/resume"), None),
     ("version", (), ("GET", "/version"), {"version": "1"}),
+    ("stats", (), ("GET", "/v1/stats"), {"version": "1"}),
 ]
 
 

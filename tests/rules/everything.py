@@ -196,7 +196,7 @@ class Everything(RuleBasedStateMachine):
             others = [one.id for other in self.staff.values() for one in other.running.values()]
             assert job.id not in others, "a job is begun while its holder lives"
             staff.running[job.execution] = job
-            self.started.add((job.id, job.number("run"), job.number("attempt") + 1))
+            self.started.add((job.id, job.number("run", 1), job.number("attempt") + 1))
 
     @rule(name=st.sampled_from(WORKERS), ending=st.sampled_from(ENDINGS), data=st.data())
     def finish(self, name: str, ending: str, data: Any) -> None:

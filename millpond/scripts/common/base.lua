@@ -34,6 +34,15 @@ local function utc(ms)
     math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
 end
 
+-- Counts jobs by the second, for a minute: what rates are measured by.
+local function count(key, jobs)
+  local second = math.floor(NOW / 1000)
+  if try('HINCRBY', key, int(second), jobs) ~= jobs then return end -- not the first of this second
+  for _, other in ipairs(call('HKEYS', key)) do
+    if math.abs(second - (tonumber(other) or 0)) > 60 then call('HDEL', key, other) end
+  end
+end
+
 -- Key types, looked up once a script.
 local types = {}
 local function is(key, want)

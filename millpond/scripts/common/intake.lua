@@ -17,10 +17,13 @@ local function read_terms(at, count)
       add('enqueued_ms', int(NOW)); add('enqueued_at', utc(NOW))
     end
     if expires_in > 0 then add('expires_ms', int(NOW + expires_in)) end
-    local front, size = ARGV[at + 4] == '1', tonumber(ARGV[at + 5])
-    for i = at + 6, at + 5 + size do hash[#hash + 1] = ARGV[i] end
-    read[number] = {queue = queue, due = due, state = state, front = front, hash = hash, ids = {}, bad = broken_record()
-      or broken(QUEUE .. queue, 'list', SCHEDULED .. queue, 'zset')}
+    local front, size, owner = ARGV[at + 4] == '1', tonumber(ARGV[at + 5]), 'public'
+    for i = at + 6, at + 5 + size, 2 do
+      add(ARGV[i], ARGV[i + 1])
+      if ARGV[i] == 'owner' then owner = ARGV[i + 1] end
+    end
+    read[number] = {queue = queue, owner = owner, due = due, state = state, front = front, hash = hash, ids = {}, bytes = 0,
+      bad = broken_record() or broken(QUEUE .. queue, 'list', SCHEDULED .. queue, 'zset')}
     at = at + 6 + size
   end
   return read, at
@@ -54,6 +57,7 @@ local function write(terms, id, data)
     call('HSET', JOB .. id, 'data', data, unpack(terms.hash))
   end
   terms.ids[#terms.ids + 1] = id
+  terms.bytes = terms.bytes + #data
 end
 
 -- Writes a job's hash and event; `admit` puts it where it waits. The caller has seen that the id is free and the terms are not bad.
@@ -62,13 +66,15 @@ local function accept(terms, id, data)
   emit(id, 1, 'accepted')
 end
 
--- Puts all that was accepted into the open set and where it waits, and wakes as many as are needed.
+-- Puts all that was accepted into the open set and where it waits, counts it, and wakes as many as are needed.
 local function admit(all)
-  local pushed = {}
+  local pushed, accepted = {}, 0
   for _, terms in ipairs(all) do
     local ids, queue = terms.ids, terms.queue
     if #ids > 0 then
       spread('SADD', OPEN, ids)
+      tally(terms.owner, queue, #ids, terms.bytes)
+      accepted = accepted + #ids
       if terms.state == 'scheduled' then
         for _, id in ipairs(ids) do call('ZADD', SCHEDULED .. queue, terms.due / 1000, id) end
       else
@@ -79,4 +85,6 @@ local function admit(all)
     end
   end
   for queue, jobs in pairs(pushed) do wake(queue, jobs) end
+  if accepted > 0 then count(ACCEPTED, accepted) end
+  settle()
 end

@@ -87,10 +87,10 @@ local function conclude(job, state, code, last)
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
     'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'place', 'run_at_ms')
-  call('SADD', OPEN, job.id)
+  open(job)
   emit(job.id, job.version, 'ended')
   try('ZADD', REGISTRY[state] .. job.queue, '+inf', job.id)
-  try('HINCRBY', DRAINED .. job.queue, int(math.floor(NOW / 10000)), 1)
+  count(DRAINED .. job.queue, 1)
   if job.waiters then
     for channel in string.gmatch(job.waiters, '%S+') do try('PUBLISH', channel, job.id) end
   end
@@ -109,7 +109,7 @@ local function begin_run(job)
   try('ZREM', REGISTRY[job.state] .. job.queue, job.id)
   try('ZREM', KEPT .. job.queue, job.id)
   try('ZREM', FORGET, job.id)
-  call('SADD', OPEN, job.id)
+  open(job)
   tell_batch(job.id, job.state, 'queued')
   job.state = 'queued'
 end
@@ -124,7 +124,7 @@ local function adopt(job)
   call('HSET', job.key, 'state', job.state, 'version', '1', 'run', '1', 'owner', 'public', 'adopted', '1', 'place', 'queue',
     'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
   call('PERSIST', job.key)
-  call('SADD', OPEN, job.id)
+  open(job)
   emit(job.id, 1, 'accepted')
   return true
 end

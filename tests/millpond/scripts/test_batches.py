@@ -142,6 +142,17 @@ def test_a_full_redis_takes_no_lines(pond: Pond) -> None:
     assert pond.dump() == before
 
 
+def test_a_limit_is_not_passed_and_names_the_first_line_that_would(pond: Pond) -> None:
+    batch = begin(pond)
+    pond.submit(3)
+    before = pond.dump()
+    appended = pond.run(moves.append(batch, lines(0, 10), moves.Limits(queue_jobs=7)))
+    assert appended == moves.Appended("refused", moves.Counter(), "queue-jobs", 5, "public", "default")
+    assert pond.dump() == before
+    assert pond.run(moves.append(batch, lines(0, 4), moves.Limits(queue_jobs=7))).answer == "ok"
+    assert pond.ask("HGETALL", keys.OWNERS) == {b"public": b"7"}
+
+
 def test_calling_off_goes_page_by_page(pond: Pond) -> None:
     batch = begin(pond)
     append(pond, batch, lines(0, 500))

@@ -1,0 +1,46 @@
+"""GET /v1/stats: one look at the whole."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from api import queues
+from api.handler import Handler
+from api.queues import Queue, Worker
+from millpond.errors import Unavailable
+
+
+class Stats(Handler):
+    """Totals over all queues, the workers, Redis's memory, and whether jobs are taken in."""
+
+    route = "/v1/stats"
+
+    async def get(self) -> None:
+        pressure = self.application.pressure
+        seen, workers = await pressure.figures(), await queues.workers(self.application.plain)
+        oldest = [one.oldest_s for one in seen.queues if one.oldest_s is not None]
+        reason = pressure.closed_by(seen) or self._weakness()
+        memory, full_at = seen.memory, pressure.limits.redis_full_at
+        self.reply(
+            {
+                **{name: total(seen.queues, name) for name in ("queued", "started", "scheduled", "failed")},
+                "open": seen.open,
+                "oldest_s": max(oldest, default=None),
+                "submitted_per_s": round(seen.accepted.per_s, 3),
+                "ended_per_s": round(total(seen.queues, "drain_per_s"), 3),
+                "workers": {"registered": len(workers), "alive": total(workers, "alive"), "jobs": total(workers, "jobs")},
+                "redis": {"used_bytes": memory.used, "max_bytes": memory.most or None, "full_at": full_at or None},
+                "intake": {"open": reason is None, "reason": reason, "full_queues": pressure.full_queues(seen)},
+            }
+        )
+
+    def _weakness(self) -> str | None:
+        try:
+            self.application.readiness.demand()
+        except Unavailable as error:
+            return error.code
+        return None
+
+
+def total(rows: Iterable[Queue | Worker], name: str) -> Any:
+    """The sum of one figure over all queues, or workers."""
+    return sum(getattr(row, name) for row in rows)
