@@ -25,6 +25,7 @@ from api.plain import Plain
 from api.problems import Problem
 from api.readiness import Readiness
 from api.records import Records
+from api.reference import Docs, OpenApi, Reference
 from api.server import Limits
 from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
@@ -59,6 +60,8 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/readyz", health.Readyz),
     (r"/version", health.Version),
     (r"/metrics", health.Metrics),
+    (r"/openapi\.json", OpenApi),
+    (r"/docs", Docs),
     (r"/", classic.Root),
     (r"/test", classic.Test),
 ]
@@ -98,6 +101,7 @@ class Api(Application):
         self.pressure = Pressure(self.plain, limits)
         self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
+        self.reference = Reference(ROUTES, self.catalogue)
         self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records, self.waiters)
         self.control = Control(self.writes, self.records)

@@ -1,7 +1,7 @@
 """/v1/batches: upload, read, lines, results, cancel."""
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
@@ -9,6 +9,7 @@ from tornado.web import stream_request_body
 
 from api import idempotency
 from api.batchupload import Upload
+from api.described import READS, RETRY_AFTER, TEXT, Answer, Call, Header, Parameter, ref
 from api.handler import Handler
 from api.problems import Refused
 from millpond.errors import BadInput, MillpondError, Unavailable
@@ -17,12 +18,36 @@ MEDIA_TYPE: Final = "application/x-ndjson"
 LINGER_S: Final = 3.0  # a client that sends its whole body before it reads has so long to come to our answer
 CALL_OFF_S: Final = 10.0  # of one request; the next goes on
 
+_LOCATION: Final = Header("Location", "Where the batch is.", {"type": "string", "pattern": "^/v1/batches/[0-9a-f]{24}$"})
+_AGAIN: Final = Header("Retry-After", "Seconds after which to send it again, where that is to be done.", {"type": "integer"}, always=False)
+_AFTER: Final = Parameter("after", "query", "The number of a line: what comes after it.", {"type": "integer", "minimum": 0})
+_SHUT: Final = (  # what ends an upload at the end of a line
+    *("redis_unavailable", "outcome_unknown", "durability_weak", "replicas_missing", "not_replicated", "no_catalogue", "broken_key"),
+    *("queue_full", "redis_full", "owner_quota", "draining"),
+)
+
 
 @stream_request_body
 class Batches(Handler):
     """Take an upload. It is answered after its end, or at the end of a line where it cannot go on."""
 
     route = "/v1/batches"
+    calls: ClassVar = {
+        "POST": Call(
+            name="submitBatch",
+            tag="Batches",
+            summary="Submit any number of jobs in one upload",
+            text="Each line is the body of one job. Lines are accepted while they arrive, and answered after the upload. One that cannot "
+            "be a job is refused alone. Sent again with its Idempotency-Key, an upload goes on where it was cut off; a problem says in "
+            "`batch` how far it came.",
+            takes=(idempotency.HEADER,),
+            body=TEXT,
+            body_kind=MEDIA_TYPE,
+            must=False,
+            answers=(Answer(202, "The upload came to its end.", ref("Batch"), (_LOCATION, RETRY_AFTER, idempotency.REPLAYED)),),
+            refuses=("bad_idempotency_key", "unsupported_media_type", "idempotency_key_reused", "not_found", "wrong_state", *_SHUT),
+        )
+    }
 
     upload: Upload | None = None
     answered = False
@@ -130,7 +155,16 @@ class Batches(Handler):
 class OneBatch(Handler):
     """Read a batch."""
 
-    route = "/v1/batches/{id}"
+    route = "/v1/batches/{batch}"
+    calls: ClassVar = {
+        "GET": Call(
+            name="readBatch",
+            tag="Batches",
+            summary="Read how far a batch is",
+            answers=(Answer(200, "The batch.", ref("Batch")),),
+            refuses=("not_found", "redis_unavailable"),
+        )
+    }
 
     async def get(self, id: str) -> None:
         self.reply((await self.application.book.summary(id)).public())
@@ -169,21 +203,56 @@ class _Stream(Handler):
 class Lines(_Stream):
     """What became of each line."""
 
-    route = "/v1/batches/{id}/lines"
+    route = "/v1/batches/{batch}/lines"
+    calls: ClassVar = {
+        "GET": Call(
+            name="readBatchLines",
+            tag="Batches",
+            summary="Read what became of each line",
+            text="In their order: `{line, id, status, reason}`, and `{line, id, status, problem}` of the first 100 refused ones.",
+            takes=(_AFTER,),
+            answers=(Answer(200, "A line of JSON for each line.", TEXT, kind=MEDIA_TYPE),),
+            refuses=("bad_parameter", "not_found", *READS),
+        )
+    }
     outcomes = False
 
 
 class Results(_Stream):
     """The outcomes of the jobs that ended."""
 
-    route = "/v1/batches/{id}/results"
+    route = "/v1/batches/{batch}/results"
+    calls: ClassVar = {
+        "GET": Call(
+            name="readBatchResults",
+            tag="Batches",
+            summary="Read the outcomes of the jobs that ended",
+            text="In the order of lines: `{line, id, status, reason, result, error}`.",
+            takes=(_AFTER,),
+            answers=(Answer(200, "A line of JSON for each job.", TEXT, kind=MEDIA_TYPE),),
+            refuses=("bad_parameter", "not_found", *READS),
+        )
+    }
     outcomes = True
 
 
 class Cancel(Handler):
     """Cancel all of a batch that is open; it takes no more lines."""
 
-    route = "/v1/batches/{id}/cancel"
+    route = "/v1/batches/{batch}/cancel"
+    calls: ClassVar = {
+        "POST": Call(
+            name="cancelBatch",
+            tag="Batches",
+            summary="Cancel all of a batch that is open",
+            text="What waits ends at once, what runs is told. The batch takes no more lines.",
+            answers=(
+                Answer(200, "Nothing is left to do.", ref("CalledOff")),
+                Answer(202, "Jobs run and were told to end, or `done` is false.", ref("CalledOff"), (_AGAIN,)),
+            ),
+            refuses=("not_found", "redis_unavailable", "outcome_unknown", "broken_key"),
+        )
+    }
 
     async def post(self, id: str) -> None:
         book, loop = self.application.book, asyncio.get_running_loop()

@@ -1,9 +1,11 @@
 """The two calls of the articles, served by jobs: GET / with a body, and GET /test (MILLPOND_CLASSIC=on)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from api.codes import UNREADABLE
+from api.described import TEXT, Answer, Call, Header, record
 from api.handler import MAX_WAIT_S, Handler
-from api.jobs import JobHandler
+from api.jobs import SUBMITTING, JobHandler
 from millpond import __version__, codec
 from millpond.errors import Invalid, MillpondError, NotFound
 from millpond.jsonfaults import fault
@@ -20,16 +22,37 @@ CORS = {
     "Access-Control-Expose-Headers": "X-Resource-Count",
 }
 
+_CORS = tuple(Header(name, "For browsers.", {"const": value}) for name, value in CORS.items())
+COUNT = Header("X-Resource-Count", "How many `data` has.", {"type": "integer"}, always=False)
+_WHERE = {"jobs": "/v1/jobs", "tasks": "/v1/tasks", "health": "/readyz", "docs": "/docs"}
+_PLACES = record(name=TEXT, version=TEXT, **{name: {"const": path} for name, path in _WHERE.items()})
+_ENVELOPE = record(error_code={"type": "integer"}, message=TEXT, data={})
+
 
 class Root(Handler):
     """Where things are; with a body, the first article's producer: {"job_id": 7} is answered `7 add` once the job is accepted."""
 
     route = "/"
+    calls: ClassVar = {
+        "GET": Call(
+            name="root",
+            tag="Classic calls",
+            summary="Say where things are",
+            text="With a body: submits the task MILLPOND_CLASSIC_TASK with this `job_id` as an argument and a tag.",
+            body=record(job_id={"type": ["integer", "string"]}),
+            must=False,
+            answers=(
+                Answer(200, "Where things are; with a body: `7 add`.", _PLACES),
+                Answer(200, "", TEXT, kind="text/plain; charset=utf-8"),
+            ),
+            refuses=("not_found", *UNREADABLE, *SUBMITTING),
+        )
+    }
     SUPPORTED_METHODS = ("GET",)  # a HEAD that makes work would surprise everybody
 
     async def get(self) -> None:
         if not self.request.body:
-            self.reply({"name": "millpond", "version": __version__, "jobs": "/v1/jobs", "tasks": "/v1/tasks", "health": "/readyz"})
+            self.reply({"name": "millpond", "version": __version__, **_WHERE})
             return
         if not self.application.config.classic:
             raise NotFound("The classic calls are off (MILLPOND_CLASSIC).")
@@ -51,6 +74,25 @@ class Test(JobHandler):
     """The second article's information of four clusters, in its envelope: an error is a 202 with error_code != 0."""
 
     route = "/test"
+    calls: ClassVar = {
+        "GET": Call(
+            name="test",
+            tag="Classic calls",
+            summary="Run the task MILLPOND_TEST_TASK and wait for its result",
+            answers=(
+                Answer(200, "Its result.", _ENVELOPE, (*_CORS, COUNT)),
+                Answer(202, "It failed, is not done yet, or was not accepted: `error_code` is not 0.", _ENVELOPE, _CORS),
+            ),
+            refuses=("not_found",),
+        ),
+        "OPTIONS": Call(
+            name="testOptions",
+            tag="Classic calls",
+            summary="Say who may call /test",
+            answers=(Answer(200, "Anybody: the headers say so.", headers=_CORS),),
+            refuses=("not_found",),
+        ),
+    }
     SUPPORTED_METHODS = ("GET", "OPTIONS")
 
     def set_default_headers(self) -> None:

@@ -2,16 +2,24 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from api.calls import Writes
+from api.described import Parameter
 from api.problems import Refused
 from api.records import Records
 from millpond import moves
 from millpond.errors import Conflict, NotFound, Unavailable
 from millpond.job import Job, to_submission
 
-_ETAG = re.compile(r'"(\d{1,18})"')
+IF_MATCH: Final = Parameter(
+    "If-Match",
+    "header",
+    "The job's ETag: the move is made only if the job has not moved since; `*` is any.",
+    {"type": "string", "pattern": r'^(\*|"[0-9]{1,18}")$'},
+)
+
+_ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Figures:
     @property
     def ended_now_per_s(self) -> float:
         """How many jobs end per second of late, in all queues."""
-        return sum(one.drain.now_per_s for one in self.queues)
+        return sum(one.drain_now_per_s for one in self.queues)
 
 
 async def read(plain: Plain) -> Figures:

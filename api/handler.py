@@ -2,11 +2,13 @@
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
+from api.described import Call, Header, Parameter
 from api.problems import Refused, ours, problem
 from millpond import codec
 from millpond.errors import BadInput, MillpondError, NotFound, Unavailable
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
 
 MAX_WAIT_S = 60  # proxies cut a silent request at about 100 s (research: features 4); answer well before
 
+WAIT: Final = Parameter(
+    "wait",
+    "query",
+    f"Wait so many seconds for the job's end, at most {MAX_WAIT_S}.",
+    {"type": "number", "minimum": 0, "maximum": 999_999_999},
+)
+PREFER: Final = Parameter("Prefer", "header", "`wait=N` (RFC 7240) is the same; other preferences are ignored.", {"type": "string"})
+APPLIED: Final = Header("Preference-Applied", "`wait=N`, as it was heeded.", {"type": "string", "pattern": "^wait=[0-9]+$"}, always=False)
+
+_SECONDS = re.compile(r"\d{1,9}(\.\d+)?([eE]-\d{1,3})?", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WAIT = re.compile(r"\s*wait\s*(?:=\s*\"?(\d{1,9})\"?)?\s*(?:;.*)?", re.IGNORECASE)
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "malformed"}
@@ -32,6 +44,7 @@ class Handler(RequestHandler):
 
     application: "Api"
     route: ClassVar[str] = "none"  # the label in metrics: never a path, which a client could make endless
+    calls: ClassVar[Mapping[str, Call]] = {}  # what each method takes and answers: /openapi.json
     request_id = ""
     code = ""  # of the problem that was answered
 
@@ -69,7 +82,7 @@ class Handler(RequestHandler):
         """How long the client wants to wait for the end of the job: ``?wait=N`` or ``Prefer: wait=N``, at most 60 s."""
         asked = self.query("wait")
         if asked is not None:
-            if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", asked, re.ASCII):
+            if not _SECONDS.fullmatch(asked):
                 raise BadInput("wait is a number of seconds, 0 or more.", code="bad_parameter", parameter="wait")
             return min(float(asked), MAX_WAIT_S)
         for preference in self.request.headers.get("Prefer", "").split(","):

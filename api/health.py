@@ -1,19 +1,32 @@
 """/livez, /readyz, /version, /metrics: what machines ask."""
 
 from contextlib import suppress
+from typing import ClassVar
 
 from api import queues
+from api.described import TEXT, Answer, Call, record
 from api.handler import Handler
 from api.plain import number
 from api.problems import Refused
 from millpond import __version__, keys, metrics
 from millpond.errors import NotDone
 
+KIND = "text/plain; version=0.0.4; charset=utf-8"
+
 
 class Livez(Handler):
     """Whether this process turns. Never asks Redis: a probe that did would kill every replica in an outage of it."""
 
     route = "/livez"
+    calls: ClassVar = {
+        "GET": Call(
+            name="livez",
+            tag="Service",
+            summary="Say whether this process turns",
+            text="Never asks Redis.",
+            answers=(Answer(200, "It does.", record(status={"const": "ok"})),),
+        )
+    }
 
     def get(self) -> None:
         self.reply({"status": "ok"})
@@ -23,6 +36,15 @@ class Readyz(Handler):
     """Whether to send work here."""
 
     route = "/readyz"
+    calls: ClassVar = {
+        "GET": Call(
+            name="readyz",
+            tag="Service",
+            summary="Say whether to send work here",
+            answers=(Answer(200, "Yes.", record(status={"const": "ready"})),),
+            refuses=("redis_unavailable", "durability_weak", "replicas_missing", "draining"),
+        )
+    }
 
     async def get(self) -> None:
         if self.application.draining:
@@ -35,6 +57,14 @@ class Version(Handler):
     """Which Millpond this is."""
 
     route = "/version"
+    calls: ClassVar = {
+        "GET": Call(
+            name="version",
+            tag="Service",
+            summary="Say which Millpond this is",
+            answers=(Answer(200, "Its version.", record(name={"const": "millpond"}, version=TEXT)),),
+        )
+    }
 
     def get(self) -> None:
         self.reply({"name": "millpond", "version": __version__})
@@ -44,12 +74,20 @@ class Metrics(Handler):
     """Prometheus's text format; figures of Redis are as of this scrape, or as of the last one that reached it."""
 
     route = "/metrics"
+    calls: ClassVar = {
+        "GET": Call(
+            name="metrics",
+            tag="Service",
+            summary="Tell this replica's metrics",
+            answers=(Answer(200, "Prometheus's text format; docs/metrics.md names each.", TEXT, kind=KIND),),
+        )
+    }
 
     async def get(self) -> None:
         metrics.WAITING.set(self.application.waiters.waiting)
         with suppress(NotDone):
             await self._look()
-        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.set_header("Content-Type", KIND)
         self.finish(metrics.expose("api"))
 
     async def _look(self) -> None:

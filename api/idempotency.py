@@ -2,11 +2,12 @@
 
 import re
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from tornado.httputil import HTTPHeaders
 
+from api.described import Header, Parameter
 from millpond.errors import BadInput
 
 MAX_KEY = 255  # characters; UUIDs have 36
@@ -14,6 +15,14 @@ MAX_KEY = 255  # characters; UUIDs have 36
 # A quoted string as the draft demands (RFC 9651 3.3.3), or bare as most clients send it.
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e]+")
+
+HEADER: Final = Parameter(
+    "Idempotency-Key",
+    "header",
+    "The same key with the same body answers the same job; with another body, 422. A string of printable ASCII, quoted or bare.",
+    {"type": "string", "pattern": rf'^("([ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY}}}"|[!#-~]{{1,{MAX_KEY}}})$'},
+)
+REPLAYED: Final = Header("Idempotency-Replayed", "The key had brought this job before.", {"const": "true"}, always=False)
 
 
 def key_of(headers: HTTPHeaders) -> str | None:

@@ -1,12 +1,25 @@
 """/v1/jobs: submit, read, list, cancel, retry."""
 
+from typing import ClassVar, Final
+
 from api import idempotency
-from api.control import Moved, version_of
-from api.handler import Handler
-from api.query import read_query
+from api.codes import UNREADABLE
+from api.control import IF_MATCH, Moved, version_of
+from api.described import ETAG, LOCATION, MOVES, QUOTA, READS, RETRY_AFTER, Answer, Call, ref
+from api.handler import APPLIED, PREFER, WAIT, Handler
+from api.query import PARAMETERS, read_query
 from api.waiters import Bell
 from millpond.errors import Unavailable
 from millpond.job import Job
+
+JOB, MOVED = ref("Job"), {"anyOf": [ref("Job"), ref("Moved")]}
+FOLLOWED: Final = ("readJob", "cancelJob", "retryJob")  # by the id of the job that a call answered with
+
+SUBMITTING: Final = (  # what keeps a job from being accepted, beside a body that cannot be read
+    *("bad_parameter", "bad_idempotency_key", "unsupported_media_type", "validation_failed", "unknown_task", "idempotency_key_reused"),
+    *("owner_quota", "queue_full", "redis_full", "replicas_missing", "not_replicated"),
+    *("not_found", *READS, "durability_weak", "no_catalogue", "broken_key", "outcome_unknown"),
+)
 
 
 class JobHandler(Handler):
@@ -40,6 +53,37 @@ class Jobs(JobHandler):
     """Submit one job, list jobs."""
 
     route = "/v1/jobs"
+    calls: ClassVar = {
+        "POST": Call(
+            name="submitJob",
+            tag="Jobs",
+            summary="Submit a job",
+            text="It is on disk and will run when this is answered. All faults of a body are told at once.",
+            takes=(WAIT, PREFER, idempotency.HEADER),
+            body=ref("Submission"),
+            answers=(
+                Answer(202, "Accepted.", JOB, (LOCATION, RETRY_AFTER, ETAG, APPLIED, idempotency.REPLAYED, *QUOTA)),
+                Answer(
+                    200,
+                    "It ended while we waited, or long ago under this key.",
+                    JOB,
+                    (LOCATION, ETAG, APPLIED, idempotency.REPLAYED, *QUOTA),
+                ),
+            ),
+            refuses=(*UNREADABLE, *SUBMITTING),
+            leads=FOLLOWED,
+        ),
+        "GET": Call(
+            name="listJobs",
+            tag="Jobs",
+            summary="List jobs, newest first",
+            text="With only `queued`, `started` or `scheduled` asked for, the list is Redis's, as of now; anything else is the database's, "
+            "which is up to two seconds behind.",
+            takes=PARAMETERS,
+            answers=(Answer(200, "A page.", ref("Page")),),
+            refuses=("bad_parameter", "bad_cursor", *READS),
+        ),
+    }
 
     async def post(self) -> None:
         document = self.json_body()
@@ -73,6 +117,18 @@ class OneJob(JobHandler):
     """Read one job, waiting for its end if asked."""
 
     route = "/v1/jobs/{id}"
+    calls: ClassVar = {
+        "GET": Call(
+            name="readJob",
+            tag="Jobs",
+            summary="Read a job",
+            text="As it is now, or, with `wait`, when it has ended or that time is over. "
+            "A job that failed is a 200 whose `status` is `failed`.",
+            takes=(WAIT, PREFER),
+            answers=(Answer(200, "The job.", JOB, (ETAG, APPLIED)),),
+            refuses=("bad_parameter", "not_found", *READS),
+        )
+    }
 
     async def get(self, id: str) -> None:
         wait_s = self.wait_s()
@@ -96,6 +152,20 @@ class Cancel(_Move):
     """Cancel a job."""
 
     route = "/v1/jobs/{id}/cancel"
+    calls: ClassVar = {
+        "POST": Call(
+            name="cancelJob",
+            tag="Jobs",
+            summary="Cancel a job",
+            takes=(IF_MATCH,),
+            answers=(
+                Answer(200, "It ended at once.", MOVED, (ETAG,)),
+                Answer(202, "It runs, and was told to end.", MOVED, (ETAG, RETRY_AFTER)),
+            ),
+            refuses=MOVES,
+            leads=FOLLOWED,
+        )
+    }
 
     async def post(self, id: str) -> None:
         version = version_of(self.request.headers.get("If-Match"))
@@ -106,6 +176,18 @@ class Retry(_Move):
     """Run a job again."""
 
     route = "/v1/jobs/{id}/retry"
+    calls: ClassVar = {
+        "POST": Call(
+            name="retryJob",
+            tag="Jobs",
+            summary="Run a job again",
+            text="A new run of a job that ended other than `finished`, also when only the database remembers it.",
+            takes=(IF_MATCH,),
+            answers=(Answer(200, "It began anew.", MOVED, (ETAG,)),),
+            refuses=(*MOVES, "nothing_to_retry"),
+            leads=FOLLOWED,
+        )
+    }
 
     async def post(self, id: str) -> None:
         version = version_of(self.request.headers.get("If-Match"))

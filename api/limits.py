@@ -82,14 +82,14 @@ class Pressure:
         except NotDone:  # the limit was met, whatever else can be told
             return Throttled(status, code, detail, policy, self._headers(policy, None), queue_depth=None, estimated_wait_s=None)
         row = seen.queue(queue)
-        depth, pace = (row.queued, row.drain.now_per_s) if row else (0, 0.0)
+        depth, pace = (row.queued, row.drain_now_per_s) if row else (0, 0.0)
         wait_s = round(depth / pace, 1) if pace else None
         headers = self._headers(policy, self._load(policy, seen, owner, queue).room_s)
         return Throttled(status, code, detail, policy, headers, queue_depth=depth, estimated_wait_s=wait_s)
 
     def _load(self, policy: str, seen: Figures, owner: str, queue: str) -> Load:
         limits, row = self.limits, seen.queue(queue)
-        pace = row.drain.now_per_s if row else 0.0
+        pace = row.drain_now_per_s if row else 0.0
         match policy:
             case "open-jobs":
                 theirs = seen.owners.get(owner, 0)

@@ -37,14 +37,27 @@ def _after_1970(moment: datetime) -> datetime:
     return moment
 
 
+def _whole(value: Any) -> Any:
+    """3.0 is an integer to JSON Schema, and to some writers of JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Span = Annotated[float, Field(ge=0.001, le=MAX_SECONDS)]
 Moment = Annotated[datetime, BeforeValidator(_read_moment), AfterValidator(_after_1970)]
+Attempts = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1000)]
 QueueName = Annotated[str, StringConstraints(pattern=f"^{QUEUE_NAME.pattern}$")]
 TagName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=MAX_TAGS)]
+
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+# The rule of `conflicting_fields`, as /openapi.json says it.
+_BOTH_TIMES: dict[str, Any] = {
+    "required": ["delay_s", "run_at"],
+    "properties": {"delay_s": {"type": "number"}, "run_at": {"type": "string"}},
+}
 
 
 class Retry(BaseModel):
@@ -52,29 +65,29 @@ class Retry(BaseModel):
 
     model_config = _STRICT
 
-    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
-    backoff_s: Seconds | None = None
-    backoff_factor: Annotated[float, Field(ge=1, le=1000)] | None = None
-    max_backoff_s: Seconds | None = None
-    jitter: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_attempts: Attempts | None = Field(None, description="how many failures end the job")
+    backoff_s: Seconds | None = Field(None, description="the pause before the second attempt")
+    backoff_factor: Annotated[float, Field(ge=1, le=1000)] | None = Field(None, description="how much longer each further pause is")
+    max_backoff_s: Seconds | None = Field(None, description="no pause is longer")
+    jitter: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="the share by which a pause is changed at random")
 
 
 class Body(BaseModel):  # type: ignore[no-redef]  # mypy takes the field kwargs for the constructor's
     """What POST /v1/jobs takes."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(**_STRICT, json_schema_extra={"not": _BOTH_TIMES})
 
-    task: str
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    queue: QueueName | None = None
-    delay_s: Seconds | None = None
-    run_at: Moment | None = None
-    timeout_s: Span | None = None
-    expires_in_s: Span | None = None
-    retry: Retry | None = None
-    tags: Annotated[dict[TagName, TagValue], Field(max_length=MAX_TAGS)] = {}
-    front: bool = False
+    task: str = Field(description="the task's name")
+    args: list[Any] = Field([], description="its arguments by position")
+    kwargs: dict[str, Any] = Field({}, description="its arguments by name; all are checked against its signature first")
+    queue: QueueName | None = Field(None, description="which queue; default: the task's")
+    delay_s: Seconds | None = Field(None, description="not before so long from now")
+    run_at: Moment | None = Field(None, description="not before; a time with its offset, after 1970. Give this or `delay_s`")
+    timeout_s: Span | None = Field(None, description="how long one attempt may run; default: the task's")
+    expires_in_s: Span | None = Field(None, description="ends `expired` if it has not ended by then")
+    retry: Retry | None = Field(None, description=f"`{{{', '.join(Retry.model_fields)}}}`; default: the task's")
+    tags: Tags = Field({}, description=f"up to {MAX_TAGS} names with text values, to find jobs by")
+    front: bool = Field(False, description="true: to the head of the queue")
 
 
 class Offer:

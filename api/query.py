@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from api.described import TEXT, Parameter, Schema
 from millpond.errors import BadInput
 from millpond.job import State
 from millpond.store import JobFilter
@@ -11,7 +13,24 @@ from millpond.store import JobFilter
 LIMIT, MAX_LIMIT = 50, 500
 LIVE = frozenset({"queued", "started", "scheduled"})  # what Redis lists; everything else is the database's
 
-_NAMES = frozenset({"status", "task", "queue", "since", "until", "q", "limit", "cursor"})
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_STATUSES: Final[Schema] = {"type": "array", "items": {"enum": [state.value for state in State]}}
+_LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 99_999_999, "default": LIMIT}
+_TAGS: Final[Schema] = {"type": "object", "propertyNames": {"pattern": r"^tag\."}, "additionalProperties": TEXT}
+
+PARAMETERS: Final = (
+    Parameter("status", "query", "In one of these states.", _STATUSES, joined=True),
+    Parameter("task", "query", "Of this task.", TEXT),
+    Parameter("queue", "query", "Of this queue.", TEXT),
+    Parameter("since", "query", "Created then or later.", _TIME),
+    Parameter("until", "query", "Created before.", _TIME),
+    Parameter("q", "query", "With this as a part of the id or of the task's name.", TEXT),
+    Parameter("limit", "query", f"At most so many; more than {MAX_LIMIT} is taken as {MAX_LIMIT}.", _LIMIT),
+    Parameter("cursor", "query", "The `next` of the page before.", TEXT),
+    Parameter("tags", "query", "`tag.NAME=VALUE`: with this tag; several must all be there.", _TAGS),
+)
+
+_NAMES = frozenset(one.name for one in PARAMETERS) - {"tags"}
 
 
 @dataclass(frozen=True, slots=True)

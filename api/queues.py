@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from api.drain import Drain, drain
+from api.drain import drain
 from api.plain import Pipe, Plain, number, text
 from millpond import keys
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue's figures. `oldest_s`: how long its head has waited. `drain_per_s`: jobs ended per second in the last minute; `drain`
-    is not shown."""
+    """A queue's figures. `oldest_s`: how long its head has waited. `drain_per_s`: jobs ended per second in the last minute;
+    `drain_now_per_s`: of late (`api.drain`)."""
 
     name: str
     queued: int
@@ -22,7 +22,7 @@ class Queue:
     paused: bool
     oldest_s: float | None
     drain_per_s: float
-    drain: Drain
+    drain_now_per_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _queue(name: str, row: list[Any], paused: bool, enqueued_s: float | None, no
         paused=paused,
         oldest_s=None if enqueued_s is None else round(max(0.0, now_s - enqueued_s), 3),
         drain_per_s=round(passing.per_s, 3),
-        drain=passing,
+        drain_now_per_s=round(passing.now_per_s, 3),
     )
 
 
@@ -146,4 +146,4 @@ def _decimal(shown: str) -> float:
 
 def public(rows: Iterable[Queue | Worker]) -> list[dict[str, Any]]:
     """As HTTP shows them."""
-    return [{name: value for name, value in asdict(row).items() if name != "drain"} for row in rows]
+    return [asdict(row) for row in rows]

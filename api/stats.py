@@ -1,18 +1,41 @@
 """GET /v1/stats: one look at the whole."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from api import queues
+from api.described import TEXT, Answer, Call, Schema, listed, record
 from api.handler import Handler
 from api.queues import Queue, Worker
 from millpond.errors import Unavailable
+
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_RATE: Schema = {"type": "number", "minimum": 0}
+_STATS = record(
+    **dict.fromkeys(("queued", "started", "scheduled", "failed", "open"), _COUNT),
+    oldest_s={"type": ["number", "null"]},
+    submitted_per_s=_RATE,
+    ended_per_s=_RATE,
+    workers=record(registered=_COUNT, alive=_COUNT, jobs=_COUNT),
+    redis=record(used_bytes=_COUNT, max_bytes={"type": ["integer", "null"]}, full_at={"type": ["number", "null"]}),
+    intake=record(open={"type": "boolean"}, reason={"type": ["string", "null"]}, full_queues=listed(TEXT)),
+)
 
 
 class Stats(Handler):
     """Totals over all queues, the workers, Redis's memory, and whether jobs are taken in."""
 
     route = "/v1/stats"
+    calls: ClassVar = {
+        "GET": Call(
+            name="readStats",
+            tag="Tasks, queues, workers",
+            summary="Totals over all queues, the workers, Redis's memory, and whether jobs are taken in",
+            text="Figures are at most a second old.",
+            answers=(Answer(200, "The totals.", _STATS),),
+            refuses=("redis_unavailable",),
+        )
+    }
 
     async def get(self) -> None:
         pressure = self.application.pressure

@@ -53,6 +53,10 @@ class Catalogue:
     async def entries(self) -> list[Entry]:
         """All tasks by name, as they are now. Raises NotDone."""
         await self._look_again()
+        return self.known()
+
+    def known(self) -> list[Entry]:
+        """All tasks by name, as last seen."""
         return [self._offers[name].entry for name in sorted(self._offers)]
 
     async def _look_again(self) -> None:

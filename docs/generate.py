@@ -1,11 +1,16 @@
-"""Writes the pages of docs/ that are made from the code: ``python docs/generate.py``; with --check, only says which are out of date."""
+"""Writes the pages of docs/, and the tables of http.md, that are made from the code: ``python docs/generate.py``; with --check, only
+says which are out of date."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from api import codes, orders, schemas
 from millpond import metrics, settings, states
 
 DOCS = Path(__file__).resolve().parent
@@ -48,6 +53,24 @@ def states_page() -> str:
     return STATES + f"```mermaid\n{states.drawing()}```\n"
 
 
+def http_page() -> str:
+    """http.md with its tables made anew; between them it is written by hand."""
+    faults = {word: meaning for word, meaning in codes.FAULTS.items() if word not in codes.UNREADABLE}
+    rows = [(str(code.status), _code(code.word), code.meaning) for code in codes.PROBLEMS.values()]
+    tables = {
+        "submission": _table(("member", "meaning"), [(_code(name), _meaning(field)) for name, field in orders.Body.model_fields.items()]),
+        "job": _table(("member", "meaning"), [(_code(name), meaning) for name, meaning in schemas.JOB.items()]),
+        "codes": _table(("status", "code", "meaning"), rows),
+        "faults": _table(("code", "meaning"), [(_code(word), meaning) for word, meaning in faults.items()]),
+    }
+    place = re.compile(r"(<!-- (\w+): made by .*? -->\n).*?(<!-- end -->)", re.DOTALL)
+    return place.sub(lambda part: part[1] + tables[part[2]] + part[3], (DOCS / "http.md").read_text())
+
+
+def _meaning(field: FieldInfo) -> str:
+    return f"{field.description}{' (required)' if field.is_required() else ''}"
+
+
 def _code(word: str) -> str:
     return f"`{word}`" if word else ""
 
@@ -57,7 +80,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "states.md": states_page}
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "states.md": states_page, "http.md": http_page}
 
 
 def main(check: bool) -> int:

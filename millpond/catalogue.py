@@ -38,7 +38,7 @@ class Entry:
     @classmethod
     def of(cls, task: Task, seen_ms: int = 0) -> "Entry":
         """Describe a task; raises BadSetting where a parameter has no JSON Schema."""
-        policy = {name: getattr(task, name) for name in _POLICY}
+        policy = {name: getattr(task, name) for name in POLICY}
         entry = cls(parameters=Parameters.of(task.name, task.function), **policy)
         return cls(**(vars(entry) | {"digest": entry._digest(), "seen_ms": seen_ms}))
 
@@ -53,7 +53,7 @@ class Entry:
     def _described(self) -> dict[str, Any]:
         named = [asdict(one) for one in self.parameters.named]
         more = {"var_args": self.parameters.var_args, "var_kwargs": self.parameters.var_kwargs}
-        return {name: getattr(self, name) for name in _POLICY} | {"params": named} | more
+        return {name: getattr(self, name) for name in POLICY} | {"params": named} | more
 
     def _digest(self) -> str:
         return sha256(codec.render(self._described())).hexdigest()[:16]
@@ -70,7 +70,7 @@ class Entry:
             raise Undecodable("This is not a catalogue entry.") from error
 
 
-_POLICY = ("name", "queue", "timeout_s", "max_attempts", "backoff_s", "backoff_factor", "max_backoff_s", "jitter", "rerun")
+POLICY = ("name", "queue", "timeout_s", "max_attempts", "backoff_s", "backoff_factor", "max_backoff_s", "jitter", "rerun")
 
 
 def entries_from_hash(raw: Mapping[bytes, bytes]) -> dict[str, Entry]:

@@ -28,7 +28,7 @@ def upload(api: Replica, content: bytes | Iterable[bytes], key: str = "", **head
 
 def begin(api: Replica, length: int, key: str) -> socket.socket:
     """A connection on which an upload of so many bytes was announced, for the test to send as it likes."""
-    connection = api.connect(60)
+    connection = api.connect(900)
     head = f"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nIdempotency-Key: {key}\r\n"
     connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
     return connection

@@ -1,4 +1,4 @@
-"""A replica of the API as a process of its own, and ways to talk to it."""
+"""A replica of the API as a process of its own, and ways to talk to it: answers that /openapi.json does not describe fail."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import httpx2
 
+from tests.api import contract
 from tests.processes import Process, children, free_port
 
 
@@ -24,12 +25,15 @@ class Replica(Process):
         command = [sys.executable, "-m", "gunicorn", "-c", "api/gunicorn.conf.py", "api.wsgi:app"]
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(command, folder / f"api-{self.port}.log", env)
-        self.http = httpx2.Client(base_url=self.url, timeout=10)
+        self.http = self._client()
+
+    def _client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=10, event_hooks={"response": [contract.check]})
 
     def launch(self) -> Self:
         """Start it, also once more."""
         if self.http.is_closed:
-            self.http = httpx2.Client(base_url=self.url, timeout=10)
+            self.http = self._client()
         return super().launch()
 
     def ready(self) -> bool:

