@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import batches, classic, fleet, health, jobs, stats
+from api import batches, classic, files, fleet, health, jobs, stats
 from api.batchbook import Book
 from api.batchjudge import Judge
 from api.batchledger import Ledger
@@ -22,7 +22,7 @@ from api.limits import Pressure
 from api.listing import Listing
 from api.lookup import Lookup
 from api.plain import Plain
-from api.problems import Problem
+from api.problems import Problem, problem
 from api.readiness import Readiness
 from api.records import Records
 from api.reference import Docs, OpenApi, Reference
@@ -31,7 +31,7 @@ from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
-from millpond.errors import Unavailable
+from millpond.errors import MillpondError, Unavailable
 from millpond.job import new_id
 from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
@@ -75,10 +75,13 @@ class Api(Application):
         self.config = config
         self.limits = Limits(
             body_bytes=config.max_body_bytes,
+            body_values=config.max_body_values,
             header_bytes=config.max_header_bytes,
+            url_bytes=config.max_url_bytes,
             header_s=config.header_timeout_s,
             body_s=config.body_timeout_s,
             idle_s=config.idle_timeout_s,
+            connections=files.room(config.max_connections),
         )
         self.log = logs.get("api")
         self.draining = False
@@ -107,7 +110,7 @@ class Api(Application):
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
         self.ledger = Ledger(config.redis_url, config.idempotency_h, config.retention_days, acks, self.pressure)
-        self.judge = Judge(self.catalogue, config.max_body_bytes)
+        self.judge = Judge(self.catalogue, config.max_body_bytes, config.max_body_values)
         self.book = Book(self.reads, self.plain, self.records, self.writes)
         self.uploads: set[batches.Batches] = set()
 
@@ -120,7 +123,7 @@ class Api(Application):
         self.readiness.start()
         self.catalogue.start()
         self.waiters.start()
-        self.log.info("api_started", replica=self._replica, port=self.config.port)
+        self.log.info("api_started", replica=self._replica, port=self.config.port, connections=self.limits.connections)
 
     def drain(self) -> None:
         """Be not ready, close connections after their answers, let everybody go who waits."""
@@ -146,14 +149,16 @@ class Api(Application):
         """An id for a request that brought none: unique, and cheap to make."""
         return f"{self._replica}-{next(self._numbers)}"
 
-    def refused(self, answer: Problem) -> None:
-        """Count what the server answered before any handler."""
-        metrics.ERRORS.labels(answer.code).inc()
+    def refuse(self, error: MillpondError) -> Problem:
+        """Answer, and count, what reaches no handler."""
+        metrics.ERRORS.labels(error.code).inc()
+        return problem(error, self.next_request_id())
 
     def log_request(self, handler: RequestHandler) -> None:
         """Count an answer; tell of it only where somebody reads debug lines. Called by Tornado after each."""
         assert isinstance(handler, Handler)
-        method, status, seconds = handler.request.method or "", handler.get_status(), handler.request.request_time()
+        status, seconds = handler.get_status(), handler.request.request_time()
+        method = handler.request.method if handler.request.method in handler.SUPPORTED_METHODS else "other"
         metrics.HTTP_REQUESTS.labels(handler.route, method, status).inc()
         metrics.HTTP_SECONDS.labels(handler.route).observe(seconds)
         if handler.code:

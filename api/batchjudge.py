@@ -34,9 +34,9 @@ class Judged:
 class Judge:
     """Checks lines as POST /v1/jobs checks bodies."""
 
-    def __init__(self, catalogue: Catalogue, line_bytes: int) -> None:
+    def __init__(self, catalogue: Catalogue, line_bytes: int, line_values: int) -> None:
         self._catalogue = catalogue
-        self._line_bytes = line_bytes
+        self._limits = line_bytes, line_values
 
     async def judge(self, part: Part) -> Judged:
         """Raises NoCatalogue or NotDone where it cannot be known which tasks there are."""
@@ -50,7 +50,7 @@ class Judge:
                     continue
                 document = None
                 try:
-                    document = codec.decode(line, self._line_bytes, plain)
+                    document = codec.decode(line, *self._limits, plain)
                     judged.accepted[number] = orders.read_terms(document, find)
                 except BadInput as error:
                     await self._look_again(number, document, error, judged)

@@ -56,7 +56,7 @@ class Root(Handler):
             return
         if not self.application.config.classic:
             raise NotFound("The classic calls are off (MILLPOND_CLASSIC).")
-        job_id = _job_id(codec.decode(self.request.body, self.application.limits.body_bytes))
+        job_id = _job_id(codec.decode(self.request.body, self.application.limits.body_bytes, self.application.limits.body_values))
         task = self.application.config.classic_task
         await self.application.intake.accept({"task": task, "args": [SLEEP_S, job_id], "tags": {"job_id": str(job_id)}})
         self.set_header("Content-Type", "text/plain; charset=utf-8")

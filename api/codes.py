@@ -20,6 +20,7 @@ _UNREADABLE: Final[dict[str, str]] = {
     "bad_utf8": "the body is not UTF-8",
     "duplicate_key": "an object gives a key twice",
     "too_deep": "arrays and objects are nested deeper than 32",
+    "too_many_values": "the body holds more values than `limit`",
     "number_too_large": "a number fits neither 64 bits nor a double",
     "not_a_number": "NaN and infinity are not JSON",
     "lone_surrogate": "half a UTF-16 pair is not text",
@@ -36,12 +37,14 @@ _PROBLEMS: Final[dict[int, dict[str, str]]] = {
     },
     404: {"not_found": "there is no such job, batch or path"},
     405: {"method_not_allowed": "the path has other methods; `Allow` lists them"},
+    408: {"request_timeout": "the head or the body did not come in time"},
     409: {
         "wrong_state": "the job's or batch's state does not allow the move; `state` tells it",
         "nothing_to_retry": "the record holds no readable payload",
     },
     412: {"version_mismatch": "the job is not the version that If-Match names; `version` tells which it is"},
     413: {"too_large": "the body, or a batch's line, has more bytes than `limit`"},
+    414: {"url_too_long": "the URL has more bytes than `limit`"},
     415: {"unsupported_media_type": "the body is not sent as application/json, or, for a batch, as application/x-ndjson"},
     422: {
         "validation_failed": "the body is JSON and breaks rules; `errors` lists them all",
@@ -49,6 +52,7 @@ _PROBLEMS: Final[dict[int, dict[str, str]]] = {
         "idempotency_key_reused": "the same Idempotency-Key came with another body before",
     },
     429: {"owner_quota": "the owner has as many open jobs as it may; nothing was done"},
+    431: {"headers_too_large": "the head has more bytes, or more lines, than `limit`"},
     500: {"internal_error": "a fault of ours, logged under the `request_id`"},
     503: {
         "redis_unavailable": "Redis does not take this now; nothing was done",
@@ -59,6 +63,7 @@ _PROBLEMS: Final[dict[int, dict[str, str]]] = {
         "queue_full": "as many jobs wait in the queue, or bytes, as may; nothing was done",
         "redis_full": "Redis's memory is as full as may be; nothing was done",
         "draining": "this replica is about to stop",
+        "too_many_connections": "this replica has as many connections as it takes; nothing was done",
         "broken_key": "a key in Redis holds something else; nothing was done",
         "not_replicated": "it was done, but too few replicas of Redis have it: repeat with the same Idempotency-Key",
         "outcome_unknown": "it was done or it was not: repeat with the same Idempotency-Key",

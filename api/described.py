@@ -72,7 +72,7 @@ class Call:
     leads: tuple[str, ...] = ()
 
 
-EVERY: Final = ("malformed", "too_large", "internal_error")
+EVERY: Final = ("malformed", "request_timeout", "too_large", "url_too_long", "headers_too_large", "internal_error", "too_many_connections")
 READS: Final = ("redis_unavailable", "database_unavailable")
 MOVES: Final = (*READS, "outcome_unknown", "broken_key", "not_found", "wrong_state", "version_mismatch")
 

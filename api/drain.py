@@ -34,4 +34,8 @@ def _of_late(recent: dict[int, int], now_s: float) -> float:
         within = {at: jobs for at, jobs in recent.items() if now_s - at < window_s}
         if sum(within.values()) >= _ENOUGH:
             break
-    return sum(within.values()) / max(1.0, now_s - min(within)) if within else 0.0
+    if not within:
+        return 0.0
+    first = min(within)
+    begun_s = first + 0.5 if first == min(recent) else first  # the very first may have come at any time of its second
+    return sum(within.values()) / max(1.0, now_s - begun_s)

@@ -66,7 +66,8 @@ class Handler(RequestHandler):
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Refused(415, "unsupported_media_type", "Send the body as application/json.")
-        return codec.decode(self.request.body, self.application.limits.body_bytes)
+        limits = self.application.limits
+        return codec.decode(self.request.body, limits.body_bytes, limits.body_values)
 
     def query(self, name: str) -> str | None:
         """A query parameter, once or not at all."""

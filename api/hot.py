@@ -28,6 +28,8 @@ _JSON = frozenset({"application/json", "application/json; charset=utf-8", "appli
 # What asks for another answer, or for another form of the exchange itself.
 _UNUSUAL = frozenset({"Prefer", "Expect", "Transfer-Encoding", "Upgrade"})
 
+_LARGE = 32 << 10  # bytes; there a handler's cost is little, and a fault would have to be found twice
+
 _SECONDS = metrics.HTTP_SECONDS.labels("/v1/jobs")
 _ANSWERED = metrics.HTTP_REQUESTS.labels("/v1/jobs", "POST", 202)
 _ACCEPTED = metrics.SUBMITTED.labels("accepted")
@@ -51,6 +53,11 @@ class Entrance(httputil.HTTPMessageDelegate):
         self.plain = plain
         self.hot = False
         self.body = b""
+
+    @property
+    def stream_request_body(self) -> bool:
+        """Whether a handler takes the body as it comes; known when the head was received."""
+        return not self.hot and getattr(getattr(self.plain, "delegate", None), "stream_request_body", False)
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         if start_line != _LINE or not _usual(headers):
@@ -76,11 +83,14 @@ class Entrance(httputil.HTTPMessageDelegate):
 
     def _submit(self) -> None:
         api = self.api
-        if api.draining:
+        if api.draining or len(self.body) > _LARGE:
             self._hand_over()
             return
         try:
-            document = codec.decode(self.body, api.limits.body_bytes)
+            document = codec.decode(self.body, api.limits.body_bytes, api.limits.body_values)
+            if api.intake.takes_long(document):
+                self._hand_over()
+                return
             order = api.intake.order(document, idempotency.key_of(self.headers))
             api.intake.send(order, partial(self._answer, order))
         except MillpondError:

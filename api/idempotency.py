@@ -1,4 +1,5 @@
-"""Idempotency-Key: the header, and the two digests that tell a repeat from another request under the same key."""
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): the header, and the two digests that tell a repeat from another
+request under the same key."""
 
 import re
 from hashlib import blake2b
@@ -12,9 +13,13 @@ from millpond.errors import BadInput
 
 MAX_KEY = 255  # characters; UUIDs have 36
 
-# A quoted string as the draft demands (RFC 9651 3.3.3), or bare as most clients send it.
-_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
-_BARE = re.compile(r"[\x21\x23-\x7e]+")
+# A structured field's string as the draft demands (RFC 9651 3.3.3), whose parameters mean nothing here; or bare, as most clients
+# send it, without what would make two keys or a parameter of it.
+_STRING = r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"'
+_PLAIN = r"-?[0-9]{1,15}(?:\.[0-9]{1,3})?|[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*|:[A-Za-z0-9+/=]*:|\?[01]|@-?[0-9]{1,15}"
+_PARAMETER = rf"; *[a-z*][a-z0-9_.*-]*(?:=(?:{_PLAIN}|{_STRING.replace('(', '(?:', 1)}))?"
+_QUOTED = re.compile(f"{_STRING}(?:{_PARAMETER})*", re.ASCII)
+_BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
 
 HEADER: Final = Parameter(
     "Idempotency-Key",
@@ -43,10 +48,7 @@ def _read(text: str) -> str:
 
 
 def digests(owner: str, key: str, document: Any) -> tuple[bytes, bytes]:
-    """16 bytes of the owner's key, 16 of the body: the same whatever the order of its members and its white space."""
+    """16 bytes of the owner's key, 8 of the body: the same whatever the order of its members and its white space."""
     canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    return _digest(f"{owner}\0{key}".encode()), _digest(canonical)
-
-
-def _digest(raw: bytes) -> bytes:
-    return blake2b(raw, digest_size=16).digest()
+    # The one is looked for among all keys there are; the other only tells two bodies under one key apart.
+    return blake2b(f"{owner}\0{key}".encode(), digest_size=16).digest(), blake2b(canonical, digest_size=8).digest()

@@ -1,6 +1,8 @@
 """The way of a submission through this replica, one step after the other."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +11,7 @@ from api.limits import Pressure
 from api.readiness import Readiness
 from api.submitter import Submitter
 from api.tasks import Catalogue
-from millpond import metrics
+from millpond import codec, metrics
 from millpond.errors import Invalid, NotReplicated, Unavailable
 from millpond.job import Job
 from millpond.moves import Submitted
@@ -17,6 +19,7 @@ from millpond.moves import Submitted
 OWNER = "public"  # until keys say otherwise
 
 Settled = Submitted | Exception
+_SHORT = 1024  # bytes of a body that jsonschema checks in some 10 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Intake:
         self._catalogue = catalogue
         self._submitter = submitter
         self._pressure = pressure
+        self._beside = ThreadPoolExecutor(1, "check")  # one, so that the loop always has half of the interpreter
 
     async def accept(self, document: Any, key: str | None = None, settled: Settled | None = None) -> Receipt:
         """Have a decoded body accepted; `settled` is Redis's answer where it was sent before. Raises Invalid with all faults;
@@ -45,12 +49,20 @@ class Intake:
             raise settled
         self._readiness.demand()
         await self._catalogue.learn(orders.named_task(document))
-        order = self.order(document, key)
+        if self.takes_long(document):
+            order = await asyncio.get_running_loop().run_in_executor(self._beside, self.order, document, key)
+        else:
+            order = self.order(document, key)
         answer = settled or await self._submitter.submit(order.submission)
         metrics.SUBMITTED.labels(answer.answer).inc()
         if answer.answer == "refused":
             raise await self._pressure.refusal(answer.detail, OWNER, order.submission.queue)
         return _receipt(order, answer)
+
+    def takes_long(self, document: Any) -> bool:
+        """Whether the loop should not check this body itself: it is not short, and its task's schema is one for jsonschema."""
+        offer = self._catalogue.find(orders.named_task(document) or "")
+        return offer is not None and not offer.entry.parameters.exact and len(codec.render(document)) > _SHORT
 
     def order(self, document: Any, key: str | None = None) -> orders.Order:
         """What is to be sent to Redis for it. Raises Invalid with all faults, also for a task that is only not known yet;

@@ -13,7 +13,7 @@ from millpond import codec
 from millpond.catalogue import Entry
 from millpond.errors import BadInput, Invalid
 from millpond.job import Job, Overrides, new_id, submission_fields
-from millpond.jsonfaults import Fault, fault
+from millpond.jsonfaults import MAX_FAULTS, Fault, fault
 from millpond.moves import Submission, Submitted
 from millpond.task import QUEUE_NAME
 from millpond.times import from_ms, rfc3339, to_ms
@@ -208,10 +208,14 @@ def named_task(document: Any) -> str | None:
 def _modelled(document: Any) -> tuple[Body | None, list[Fault]]:
     if not isinstance(document, dict):
         return None, [fault((), "wrong_type", "The body is a JSON object.")]
+    tags = document.get("tags")
+    if isinstance(tags, dict) and len(tags) > MAX_TAGS:  # pydantic would find every fault of every tag
+        _, faults = _modelled({**document, "tags": {}})
+        return None, [*faults, fault(("tags",), "too_long", f"A job has at most {MAX_TAGS} tags.")]
     try:
         body = Body.model_validate(document)
     except ValidationError as error:
-        return None, [_fault(one) for one in error.errors(include_url=False, include_context=False, include_input=False)]
+        return None, [_fault(one) for one in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]]
     if body.delay_s is not None and body.run_at is not None:
         return None, [fault(("run_at",), "conflicting_fields", "Give delay_s or run_at, not both.")]
     return body, []

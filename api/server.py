@@ -1,156 +1,208 @@
-"""The HTTP server of one replica: Tornado's, with the limits that it leaves to others, and a drain that cuts no request.
+"""The HTTP server of one replica: how much and how long a client may send, how many may be here, a drain that cuts no request.
 
-Tornado takes a body that is too large for a malformed message (a bare 400), and waits for the end of the headers as long as for
-the next request. Both are settled here, before any handler runs. This is also where a connection is known to be at rest.
+Nothing below depends on a client's good will: each connection is in one stage, each stage has its time, and one sweep looks at all
+of them. A full server makes room by closing who rests, and keeps a few connections for probes.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, Self
+from itertools import islice
+from typing import Any, Literal, Self
 
 from tornado import httputil
-from tornado.http1connection import HTTP1Connection
-from tornado.httpserver import HTTPServer
+from tornado.httpserver import HTTPServer, _HTTPRequestContext
 from tornado.web import Application
 
-from api.problems import Problem, problem
-from millpond.errors import BadInput, MillpondError, TooLarge
+from api import heads
+from api.connection import Connection, Session, Stream, wire
+from api.problems import Problem, Refused
+from millpond.errors import MillpondError, TooLarge, Unavailable
 
 CHUNK_BYTES = 16 << 10  # read at once; Tornado zero-fills a buffer of this size for each read, its default of 64 KiB costs 20 us
 GRACE_S = 0.2  # how long a connection at rest is kept when a drain begins: its next request may be on the way
-STREAMED = ("POST", "/v1/batches")  # its handler takes the body as it comes, however long
-_LINGER = 8  # limits' worth of a refused body that are read and dropped, so that the client comes to read the answer
-_ANY_SIZE = 1 << 62
+LINGER_S = 2.0  # how long a refused client gets to read its answer
+SWEEP_S = 0.5  # between two looks at all connections; so much earlier than its limit a stage may end
+UNREAD_BYTES = 64 << 20  # answers that nobody takes; beyond it, those that wait longest are dropped before their time
+SPARE = 32  # connections beyond the limit, for `VITAL` requests alone: who is full is not dead
+VITAL = ("/livez", "/readyz", "/metrics")
+_LOOKS = 16  # connections that are looked at to make room for one
+
+Stage = Literal["fresh", "idle", "head", "body", "stream", "busy", "answer", "leaving"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may take. Bytes and seconds."""
+    """What one request may take, and how many connections there are. Bytes and seconds."""
 
     body_bytes: int
+    body_values: int
     header_bytes: int
+    url_bytes: int
     header_s: float
     body_s: float
     idle_s: float
+    connections: int
+
+    def of(self, stage: Stage) -> float | None:
+        """How long a stage may last; for `stream` and `answer`, how long without a byte that moves. None: as long as it likes."""
+        match stage:
+            case "fresh" | "head":
+                return self.header_s
+            case "idle":
+                return self.idle_s
+            case "body" | "stream" | "answer":
+                return self.body_s
+            case "leaving":
+                return LINGER_S
+        return None
 
 
 class Exchange(httputil.HTTPMessageDelegate):
     """One request on a connection, from the wait for its first byte to its answer."""
 
-    __slots__ = ("begun", "connection", "inner", "received", "refused", "server", "slow", "streams")
+    __slots__ = ("begun", "connection", "fresh", "inner", "leaving", "read", "received", "seen", "server", "session", "since", "streams")
 
-    def __init__(self, server: "Server", connection: HTTP1Connection, inner: httputil.HTTPMessageDelegate) -> None:
+    def __init__(self, server: "Server", session: Session, connection: Connection, inner: httputil.HTTPMessageDelegate) -> None:
         self.server = server
+        self.session = session
         self.connection = connection
         self.inner = inner
+        self.fresh = session not in server.exchanges  # the first on its connection
+        self.begun = False  # the head is here
+        self.streams = False  # the handler takes the body as it comes, however long
         self.received = 0
-        self.begun = False  # the headers are here
-        self.refused = False
-        self.streams = False
-        self.slow = 0  # seconds for which the head has been on the way, or the answer has not been taken
+        self.read = False  # the body is here
+        self.leaving = False  # it was refused, and its connection ends
+        self.seen: object = None  # what the last sweep saw, since when
+        self.since = 0.0
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         self.begun = True
-        if (start_line.method, start_line.path.partition("?")[0]) == STREAMED:
-            self.streams = True
-            self.connection.set_body_timeout(None)  # type: ignore[arg-type]
-            return self.inner.headers_received(start_line, headers)
-        announced = _announced(headers)
-        if announced > self.server.limits.body_bytes:
-            self._refuse(self._too_large())
-            headers["Content-Length"] = str(min(announced, _ANY_SIZE))  # beyond it, Tornado would add an answer of its own
-            if "Expect" in headers:
-                self.connection.finish()
-            return None
-        try:
-            return self.inner.headers_received(start_line, headers)
-        except httputil.HTTPInputError as error:
-            self._refuse(BadInput(f"The request is not valid HTTP: {error}."))
-            return None
+        if self.session.spare:
+            self.server.admit(self.session, start_line.path)
+        wait = self.inner.headers_received(start_line, headers)
+        self.streams = getattr(self.inner, "stream_request_body", False)
+        announced = headers.get("Content-Length")
+        if announced is not None and len(announced) > 3:
+            self._weigh(int(announced) if len(announced) < 19 else heads.ANY_SIZE)
+        return wait
 
     def data_received(self, chunk: bytes) -> Any:
         self.received += len(chunk)
-        limit = self.server.limits.body_bytes
-        if self.refused:
-            if self.received > limit * _LINGER:
-                self.connection.finish()  # closes, as the body is not at its end
-            return None
-        if self.received > limit and not self.streams:
-            self.inner.on_connection_close()
-            self._refuse(self._too_large())
-            return None
+        self._weigh(self.received)
         return self.inner.data_received(chunk)
 
     def finish(self) -> None:
-        (self.connection if self.refused else self.inner).finish()
+        self.read = True
+        self.inner.finish()
 
     def on_connection_close(self) -> None:
-        if not self.refused:
-            self.inner.on_connection_close()
+        self.inner.on_connection_close()
 
-    def _too_large(self) -> TooLarge:
+    def _weigh(self, size: int) -> None:
         limit = self.server.limits.body_bytes
-        return TooLarge(f"The body is larger than {limit} bytes.", limit=limit)
+        if size > limit and not self.streams:
+            raise TooLarge(f"The body is larger than {limit} bytes.", limit=limit)
 
-    def _refuse(self, error: MillpondError) -> None:
-        self.refused = True
-        answer = problem(error)
-        headers = httputil.HTTPHeaders({**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"})
-        start_line = httputil.ResponseStartLine("HTTP/1.1", answer.status, HTTPStatus(answer.status).phrase)
-        self.connection.write_headers(start_line, headers, answer.body)
-        self.server.refused(answer)
+    @property
+    def stage(self) -> Stage:
+        """What this exchange waits for. Tornado tells nobody that a head has begun, so the buffer is looked at."""
+        if self.leaving:
+            return "leaving"
+        stream = self.connection.stream
+        if not self.begun:
+            return "head" if stream.buffered else "fresh" if self.fresh else "idle"
+        if not self.read:
+            # A stream whose next bytes nobody reads waits for us, not for its client.
+            return "body" if not self.streams else "stream" if stream.reading() else "busy"
+        return "answer" if stream.writing() else "busy"
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing of a request is here yet."""
-        return not self.begun and not self.partial
+        return self.stage in ("fresh", "idle")
 
-    @property
-    def partial(self) -> bool:
-        """Whether some of the headers are here; Tornado tells nobody, so its buffer is looked at."""
-        return not self.begun and bool(self.connection.stream._read_buffer_size)
+    def look(self, now: float) -> None:
+        """End this stage if its time is over."""
+        stage = self.stage
+        moved = self.received if stage == "stream" else self.connection.stream.taken if stage == "answer" else 0
+        if (stage, moved) != self.seen:
+            self.seen, self.since = (stage, moved), now
+        elif (limit := self.server.limits.of(stage)) is not None and now - self.since > limit - SWEEP_S:
+            self._end(stage)
 
-
-def _announced(headers: httputil.HTTPHeaders) -> int:
-    length = headers.get("Content-Length", "0")
-    if not (length.isascii() and length.isdecimal()):
-        return 0  # Tornado refuses it
-    return int(length) if len(length) < 20 else _ANY_SIZE  # int() itself refuses very many digits
+    def _end(self, stage: Stage) -> None:
+        if stage in ("head", "body", "stream"):
+            part = "head" if stage == "head" else "body"
+            self.connection.stream.interrupt(Refused(408, "request_timeout", f"The request's {part} did not come in time."))
+        else:
+            self.connection.close()
 
 
 class Server(HTTPServer):
     """Tornado's server with `Limits`, and with `drain`."""
 
     limits: Limits
-    refused: Callable[[Problem], None]
+    refuse: Callable[[MillpondError], Problem]
     exchanges: dict[object, Exchange]
     draining = False
     _quiet: asyncio.Event
 
     @classmethod
-    def over(cls, app: Application, limits: Limits, refused: Callable[[Problem], None]) -> Self:
-        """The server of an application; `refused` hears of what no handler saw. Bodies are measured here, not by Tornado."""
-        server = cls(
-            app,
-            chunk_size=CHUNK_BYTES,
-            max_header_size=limits.header_bytes,
-            idle_connection_timeout=limits.idle_s,
-            body_timeout=limits.body_s,
-            max_body_size=_ANY_SIZE,
-        )
+    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem]) -> Self:
+        """The server of an application; `refuse` makes the answer to what no handler sees, and counts it."""
+        server = cls(app, chunk_size=CHUNK_BYTES)
         server.limits = limits
-        server.refused = refused
+        server.refuse = refuse
         server.exchanges = {}
         server._quiet = asyncio.Event()
+        server.conn_params.max_body_size = heads.ANY_SIZE  # bodies are weighed by `Exchange`
         return server
 
-    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
-        assert isinstance(request_conn, HTTP1Connection)
+    # -- who comes in -----------------------------------------------------------------------------------------------------
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        full = len(self._connections) >= self.limits.connections and not self._make_room()
+        if full and len(self._connections) >= self.limits.connections + SPARE:
+            self._turn_away(connection)
+            return
+        stream = Stream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=CHUNK_BYTES)
+        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full)
+        self._connections.add(session)
+        session.start_serving(self)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been here longest of those that rest or dawdle over their head; who works is passed over."""
+        for session in list(islice(self.exchanges, _LOOKS)):
+            exchange = self.exchanges.pop(session)
+            if exchange.seen is not None and exchange.stage in ("fresh", "idle", "head"):
+                exchange.connection.close()
+                return True
+            self.exchanges[session] = exchange  # to the end, so that the next look is at others
+        return False
+
+    def _turn_away(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.setblocking(False)
+            connection.send(wire(self.refuse(_full())))
+            connection.recv(CHUNK_BYTES)  # what is unread when it closes would reset it
+
+    def admit(self, session: Session, target: str) -> None:
+        """Let a spare connection's request in if it is vital, or if there is room by now. Raises Unavailable."""
+        if len(self._connections) <= self.limits.connections:
+            session.spare = False
+        elif target.partition("?")[0] not in VITAL:
+            raise _full()
+
+    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> Exchange:
+        assert isinstance(server_conn, Session)
+        assert isinstance(request_conn, Connection)
         if self.draining and server_conn in self.exchanges:
             asyncio.get_running_loop().call_soon(request_conn.close)  # it was told so by `Connection: close`
-        exchange = Exchange(self, request_conn, super().start_request(server_conn, request_conn))
+        exchange = Exchange(self, server_conn, request_conn, super().start_request(server_conn, request_conn))
         self.exchanges[server_conn] = exchange
         return exchange
 
@@ -160,12 +212,23 @@ class Server(HTTPServer):
         if not self.exchanges:
             self._quiet.set()
 
+    # -- time -------------------------------------------------------------------------------------------------------------
+
     def sweep(self) -> None:
-        """Close connections whose head is on the way, or whose answer nobody takes, for too long. To be called every second."""
-        for exchange in list(self.exchanges.values()):
-            stuck = exchange.partial or exchange.connection.stream.writing()
-            exchange.slow = exchange.slow + 1 if stuck else 0
-            if exchange.slow > (self.limits.idle_s if exchange.begun else self.limits.header_s):
+        """Look at every connection, and end what has taken too long. To be called every `SWEEP_S`."""
+        now = asyncio.get_running_loop().time()
+        exchanges = list(self.exchanges.values())
+        for exchange in exchanges:
+            exchange.look(now)
+        unread = sum(exchange.connection.stream.unread for exchange in exchanges)
+        if unread > UNREAD_BYTES:
+            self._drop_answers(exchanges, unread - UNREAD_BYTES)
+
+    def _drop_answers(self, exchanges: list[Exchange], too_much: int) -> None:
+        """Close who has taken nothing of an answer for longest, until so many bytes are free."""
+        for exchange in sorted((one for one in exchanges if one.stage == "answer"), key=lambda one: one.since):
+            if too_much > 0:
+                too_much -= exchange.connection.stream.unread
                 exchange.connection.close()
 
     async def drain(self, timeout_s: float) -> int:
@@ -192,3 +255,7 @@ class Server(HTTPServer):
                 await self._quiet.wait()
         except TimeoutError:
             pass
+
+
+def _full() -> Unavailable:
+    return Unavailable("Too many connections are open.", code="too_many_connections")

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
-from api.server import Server
-from millpond import logs
+from api.server import SWEEP_S, Server
+from millpond import jsonschemas, logs
 
 if TYPE_CHECKING:
     from api.app import Api
-
-BEAT_S = 1.0  # how often gunicorn hears that the loop turns; its `timeout` is many times that
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -39,6 +37,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to stop; called by gunicorn after the fork."""
+        jsonschemas.warm()
         # What was imported lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -53,7 +52,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             loop.add_signal_handler(number, self._stop_quickly)
         app = self.wsgi
         await app.start()
-        server = Server.over(app, app.limits, app.refused)
+        server = Server.over(app, app.limits, app.refuse)
         for listener in self.sockets:
             listener.setblocking(False)
             server.add_socket(listener)
@@ -78,4 +77,4 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             server.sweep()
             if os.getppid() != self.ppid:
                 self._stop.set()  # gunicorn's master is gone: nobody would stop us later
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(SWEEP_S)  # gunicorn's `timeout` is many times that

@@ -14,6 +14,7 @@ from loadtest.burst import send_all, watch
 from loadtest.intake import report
 from loadtest.intake.contenders import NAMES
 from loadtest.intake.rounds import Plan as Rounds
+from loadtest.intake.rounds import Unclean
 from loadtest.intake.run import QUICK, Size
 from loadtest.intake.run import run as measure_intake
 from loadtest.plan import Plan
@@ -92,11 +93,15 @@ def intake(
     quick: Annotated[bool, typer.Option("--quick", help="One short round of everything: whether it works, not how fast.")] = False,
     json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
 ) -> None:
-    """Submissions/s of a Millpond of its own beside bare Tornado, RQ, FastAPI with arq and Celery. Exit code 1 unless every answer
-    was a 202 and every 202 a job in Redis."""
+    """Submissions/s of a Millpond of its own beside bare Tornado, RQ, FastAPI with arq and Celery. Every answer is a 202 and every
+    202 a job in Redis, or it is no figure; exit code 1 if that cannot be had."""
     plan = Rounds(rounds=rounds, seconds=seconds, connections=connections)
     size = QUICK if quick else Size(plan=plan, batch_jobs=batch_jobs, memory_jobs=memory_jobs)
-    figures = measure_intake(replace(size, only=_names(only)), partial(typer.echo, err=True))
+    try:
+        figures = measure_intake(replace(size, only=_names(only)), partial(typer.echo, err=True))
+    except Unclean as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from error
     typer.echo("\n".join(report.lines(figures)))
     if json:
         json.write_bytes(orjson.dumps(report.document(figures), option=orjson.OPT_INDENT_2))

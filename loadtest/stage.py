@@ -19,8 +19,8 @@ from loadtest.generator import Load, Outcome
 from millpond.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = (str(ROOT / "ops/redis/redis.conf"),)
 SERVER, REST = 0, 1  # cores: what is measured has one alone, where there are two
+NO_LIMIT = {"maxmemory": "0"}
 _READY_S = 30.0
 _STOP_S = 30.0
 _DRIVE_S = 60.0  # beyond a load's own seconds, its generator is stuck
@@ -51,8 +51,10 @@ class Stage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stack.close()
+        if error:
+            sys.stderr.write(self.log())
 
     def run(self, *command: str, core: int, python: str = sys.executable, **env: str) -> Process:
         """Start a Python module (``run("worker")`` is ``python -m worker``) on a core, its output in the folder."""
@@ -62,15 +64,16 @@ class Stage:
         self._stack.callback(stop, process)
         return process
 
-    def redis(self, name: str, configuration: Sequence[str] = SHIPPED) -> RedisServer:
-        """Start a Redis that syncs every write, with the settings that Millpond ships but for their memory limit."""
+    def redis(self, name: str, settings: Mapping[str, str] = NO_LIMIT) -> RedisServer:
+        """Start a Redis that syncs every write, with the settings that Millpond ships and over them `settings`."""
         port, data = free_port(), self.folder / name
         data.mkdir()
-        process = self.run("millpond.redis_server", str(port), str(data), *configuration, core=REST)
+        process = self.run("millpond.redis_server", str(port), str(data), str(ROOT / "ops/redis/redis.conf"), core=REST)
         wait(lambda: listens(port), "Redis listens")
         server = RedisServer(port, process)
         with server.client() as client:
-            client.config_set("maxmemory", "0")
+            for word, value in settings.items():
+                client.config_set(word, value)
         return server
 
     def product(self, **env: str) -> "Product":

@@ -58,9 +58,7 @@ def connect_async(url: str, timeout_s: float = TIMEOUT_S) -> "redis.asyncio.Redi
 
 def refused(error: BaseException) -> bool:
     """Whether this error reply means that nothing was done."""
-    return isinstance(error, _REFUSED) or (
-        isinstance(error, redis.exceptions.ResponseError) and str(error).startswith(_REFUSALS)
-    )
+    return isinstance(error, _REFUSED) or (isinstance(error, redis.exceptions.ResponseError) and str(error).startswith(_REFUSALS))
 
 
 def refusal(error: Exception) -> NotDone:

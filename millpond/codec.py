@@ -16,6 +16,7 @@ from millpond.errors import BadInput, Invalid, TooLarge, Undecodable
 from millpond.jsonfaults import MAX_DEPTH
 
 MAX_BODY_BYTES: Final = 1_048_576  # default of MILLPOND_MAX_BODY_BYTES; one body is parsed in one turn of the API's loop
+MAX_BODY_VALUES: Final = 10_000  # default of MILLPOND_MAX_BODY_VALUES; to look at each with care takes that loop some 4 us
 # Bounds what a payload unpacks to. Four times the largest MILLPOND_MAX_BODY_BYTES: 1e15 is written as 1000000000000000.0.
 MAX_PAYLOAD_BYTES: Final = 67_108_864
 
@@ -27,14 +28,18 @@ _AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
 _STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def decode(raw: bytes, limit: int = MAX_BODY_BYTES, plain: bool = False) -> Any:
-    """Read one JSON text of at most `limit` bytes; `plain` where it is part of a text that `is_plain`.
+def decode(raw: bytes, limit: int = MAX_BODY_BYTES, values: int | None = MAX_BODY_VALUES, plain: bool = False) -> Any:
+    """Read one JSON text of at most `limit` bytes and about `values` values (None: any number); `plain` where it is part of a text
+    that `is_plain`.
 
     Raises TooLarge (too_large) or BadInput with every fault and where it is: bad_json, bad_utf8, duplicate_key, too_deep,
-    number_too_large, not_a_number, lone_surrogate, nul_character. Nothing else escapes, whatever the bytes.
+    too_many_values, number_too_large, not_a_number, lone_surrogate, nul_character. Nothing else escapes, whatever the bytes.
     """
     if len(raw) > limit:
         raise TooLarge(f"The body has {len(raw)} bytes; the limit is {limit}.", limit=limit)
+    if values is not None and len(raw) > values and _separators(raw, values) > values:
+        detail = f"The body has more than {values} values."
+        raise BadInput(detail, code="too_many_values", faults=[jsonfaults.fault((), "too_many_values", detail)], limit=values)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -42,6 +47,23 @@ def decode(raw: bytes, limit: int = MAX_BODY_BYTES, plain: bool = False) -> Any:
     if (plain or is_plain(raw)) and not _too_deep(raw) and raw.count(b":") == orjson.dumps(value).count(b":"):
         return value
     return _decode_carefully(raw)
+
+
+def _separators(raw: bytes, enough: int) -> int:
+    """Commas and opening brackets outside of strings: before each value but the first is one. More than `enough` need not be exact.
+
+    For any bytes, in a few passes that never look at one thing twice.
+    """
+    if (most := _commas_and_brackets(raw)) <= enough:
+        return most
+    text = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if text.count(b'"') > 4 * enough:  # each value has at most two strings, itself and its key
+        return most
+    return _commas_and_brackets(b"".join(text.split(b'"')[::2]))
+
+
+def _commas_and_brackets(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
 def is_plain(raw: bytes) -> bool:
@@ -121,7 +143,7 @@ def decode_payload(data: bytes, limit: int = MAX_PAYLOAD_BYTES) -> tuple[str, li
     # A JSON array starts with 0x5B, whose low nibble is not zlib's method 8: the two never look alike.
     text = data if data[:1] in (b"[", b"") else _inflate(data, limit)
     try:
-        payload = decode(text, limit)
+        payload = decode(text, limit, values=None)
     except BadInput as error:
         raise Undecodable(f"The payload is not JSON that we take: {error.detail}") from error
     match payload:

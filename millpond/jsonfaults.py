@@ -17,6 +17,7 @@ MAX_DEPTH: Final = 32  # deeper data is a program's mistake or an attack; Lua, j
 MAX_INTEGER: Final = 2**64 - 1  # what orjson reads and writes exactly; beyond it a JSON number is a double to most readers
 MIN_INTEGER: Final = -(2**63)
 MAX_FAULTS: Final = 20  # an answer is for people
+MAX_NAME: Final = 128  # characters of a key in a pointer; a longer one is cut, or a fault could be as long as the body
 _MAX_DIGITS: Final = 4300  # CPython's own limit for int(text), which guards against quadratic time
 _SAFE_DIGITS: Final = 19  # fewer, sign included, always fit
 
@@ -26,10 +27,15 @@ Found = tuple[Path, str, str]
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """A JSON Pointer in its URI fragment form (RFC 6901, section 6): ("args", 0) is ``#/args/0``."""
+    """A JSON Pointer in its URI fragment form (RFC 6901, section 6): ("args", 0) is ``#/args/0``; keys beyond MAX_NAME are cut."""
     return "#" + "".join(
-        "/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace") for part in path
+        "/" + quote(_cut(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace") for part in path
     )
+
+
+def _cut(part: str | int) -> str:
+    text = str(part)
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
 
 
 def fault(path: Sequence[str | int], code: str, detail: str) -> Fault:

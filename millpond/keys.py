@@ -56,7 +56,7 @@ PREFIXES: Final = {
     "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
     "BATCH": "mp:batch:",  # {batch}               HASH counter of lines, counts of jobs, the first problems
     "BATCH_KEY": "mp:batchkey:",  # {digest}       STRING the batch of an Idempotency-Key
-    "IDEMPOTENCY": "mp:idempotency:",  # {hour}    HASH digest -> {job}{body digest}
+    "IDEMPOTENCY": "mp:idempotency:",  # {slot}:{level}:{number}  HASH digest -> raw id, body digest; + if full
 }
 
 
@@ -86,11 +86,7 @@ def command_channel(worker: str) -> str:
 
 
 def _lua() -> str:
-    singles = {
-        name: value
-        for name, value in globals().items()
-        if name.isupper() and isinstance(value, str) and name not in ("GROUP",)
-    }
+    singles = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, str) and name not in ("GROUP",)}
     return "\n".join(f"local {name} = '{value}'" for name, value in {**singles, **PREFIXES}.items()) + "\n"
 
 

@@ -58,6 +58,11 @@ class Parameters:
                 var[one.kind] = schema
         return cls(tuple(named), var.get(inspect.Parameter.VAR_POSITIONAL), var.get(inspect.Parameter.VAR_KEYWORD))
 
+    @cached_property
+    def exact(self) -> bool:
+        """Whether no argument needs jsonschema to be judged (`jsonschemas.Check.exact`)."""
+        return all(check.exact for check in (*self._checks.values(), self._more_args, self._more_kwargs) if check)
+
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Fault]:
         """Every reason (the first 20) why the function cannot take these arguments: missing_argument, unexpected_argument,
         too_many_arguments, wrong_type; pointers are into a submission's body (#/args/0, #/kwargs/width)."""

@@ -92,7 +92,14 @@ class ApiSettings(_WithRedis, _WithDatabase, _WithRetention):
     test_task: str = Field("cluster_info_threads", description="The task that the classic GET /test submits.")
     test_seconds: float = Field(3, ge=0, le=60, description="Seconds that each call of GET /test takes.")
     max_body_bytes: int = Field(1_048_576, ge=1024, le=16_777_216, description="The longest request body that is read.")
+    max_body_values: int = Field(
+        10_000, ge=100, le=1_000_000, description="The most JSON values in one body, counted by commas and opening brackets."
+    )
     max_header_bytes: int = Field(16_384, ge=1024, le=1_048_576, description="The longest request head that is read.")
+    max_url_bytes: int = Field(8192, ge=256, le=65_536, description="The longest URL that is read.")
+    max_connections: int = Field(
+        10_000, ge=16, le=1_000_000, description="Connections that are open at once; fewer where the system allows fewer open files."
+    )
     header_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's head to arrive.")
     body_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's body to arrive.")
     idle_timeout_s: float = Field(75, gt=0, le=86_400, description="Seconds that an idle connection is kept: more than a proxy's.")

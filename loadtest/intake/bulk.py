@@ -16,6 +16,8 @@ from loadtest.stage import ROOT, SERVER, Product, RedisServer, cpu_s, drive, pin
 
 _PATIENCE_S = 1800.0  # for all jobs of one side
 _BLOCK = 1000  # lines made and sent at once
+# Redis's and Valkey's defaults: hashes with a longer value, as the payload of any real job is, are no longer compact.
+STOCK_HASHES = {"hash-max-listpack-entries": "128", "hash-max-listpack-value": "64"}
 _PATH, _NDJSON = "/v1/batches", {"Content-Type": "application/x-ndjson"}
 _QUEUE = "rq:queue:default"
 _EVENTS = "mp:events"  # what the collector has not recorded yet

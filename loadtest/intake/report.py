@@ -1,4 +1,8 @@
-"""The figures as a document, and as the lines that people read. CPU a request is far steadier than requests a second."""
+"""The figures as a document, and as the lines that people read.
+
+On a machine that others use too, look at `core`, the share of its core that a server got, and at the ratio by CPU: both sides'
+microseconds a request are far steadier than their requests a second. All are medians of the rounds, with the range of the rounds.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -7,7 +11,7 @@ from typing import Any
 
 from loadtest.intake.bulk import Bulk
 from loadtest.intake.contenders import CONTENDERS, Contender
-from loadtest.intake.rounds import Sample, latencies, ratios
+from loadtest.intake.rounds import Sample, cpu_ratios, latencies, ratios
 from loadtest.intake.run import Figures
 from loadtest.tally import percentile
 
@@ -25,6 +29,7 @@ def document(figures: Figures) -> dict[str, Any]:
         "machine": figures.machine,
         "versions": figures.versions,
         "absent": figures.absent,
+        "refused": figures.refused,
         "closed": {name: _closed(figures, name) for name in figures.closed},
         "open": {name: _open(samples) for name, samples in figures.open.items()},
         "batches": _batches(figures),
@@ -35,11 +40,12 @@ def document(figures: Figures) -> dict[str, Any]:
 def _closed(figures: Figures, name: str) -> dict[str, Any]:
     samples = figures.closed[name]
     answered = sum(one.answered for one in samples)
-    by_round = ratios(figures.closed["millpond"], samples)
     return {
         "per_s": median(one.per_s for one in samples),
-        "ratio": {"median": median(by_round), "min": min(by_round), "max": max(by_round)},
-        "server_us": sum(one.server_s for one in samples) / answered * _US,
+        "ratio": _spread(ratios(figures.closed["millpond"], samples)),
+        "cpu_ratio": _spread(cpu_ratios(figures.closed["millpond"], samples)),
+        "busy": median(one.busy for one in samples),
+        "server_us": median(one.server_us for one in samples),
         "redis_us": sum(one.redis_s for one in samples) / answered * _US if samples[0].queued is not None else None,
         "generator_us": sum(one.generator_s for one in samples) / answered * _US,
         "answer_bytes": samples[-1].answer_bytes,
@@ -47,6 +53,10 @@ def _closed(figures: Figures, name: str) -> dict[str, Any]:
         "queued": None if samples[0].queued is None else sum(one.queued or 0 for one in samples),
         "rounds": [one.per_s for one in samples],
     }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"median": median(values), "min": min(values), "max": max(values)}
 
 
 def _open(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -71,7 +81,7 @@ def _batches(figures: Figures) -> dict[str, Any] | None:
         "per_s": _median(ours),
         "server_us": sum(one.server_s for one in ours) / sum(one.jobs for one in ours) * _US,
         "enqueue_many_per_s": _median(theirs),
-        "ratio": {"median": median(times), "min": min(times), "max": max(times)},
+        "ratio": _spread(times),
     }
 
 
@@ -86,9 +96,10 @@ def lines(figures: Figures) -> Iterator[str]:
     for side, versions in figures.versions.items():
         yield f"{side}: " + ", ".join(f"{name} {version}" for name, version in versions.items())
     yield ""
-    yield f"{'':<40}{'per s':>8}{'server us':>11}{'Redis us':>10}  Millpond to it, median (range of rounds)"
+    yield f"{'':<40}{'per s':>8}{'core':>7}{'server us':>11}{'Redis us':>10}{'Millpond to it':>20}{'the same by CPU':>20}"
     yield from (_row(one, found["closed"][one.name]) for one in CONTENDERS if one.name in found["closed"])
     yield from (f"{name}: absent, {why}" for name, why in figures.absent.items())
+    yield from (f"a round was done again, {why}" for why in figures.refused)
     yield ""
     yield from (_open_row(name, row) for name, row in found["open"].items())
     yield from _bulk_rows(figures, found["batches"])
@@ -96,12 +107,10 @@ def lines(figures: Figures) -> Iterator[str]:
 
 def _row(one: Contender, row: dict[str, Any]) -> str:
     redis = "" if row["redis_us"] is None else f"{row['redis_us']:.0f}"
-    line = f"{one.title:<40}{row['per_s']:>8,.0f}{row['server_us']:>11.0f}{redis:>10}"
+    line = f"{one.title:<40}{row['per_s']:>8,.0f}{row['busy']:>7.0%}{row['server_us']:>11.0f}{redis:>10}"
     if one.name == "millpond":
         return line
-    if one.fsync != "always":
-        return f"{line}  {_times(row['ratio'])}, always to everysec{_goal(row['ratio']['median'], one.goal)}"
-    return f"{line}  {_times(row['ratio'])}{_goal(row['ratio']['median'], one.goal)}"
+    return f"{line}{_times(row['ratio']):>20}{_times(row['cpu_ratio']):>20}{_goal(row['ratio']['median'], one.goal)}"
 
 
 def _times(ratio: dict[str, float]) -> str:

@@ -11,7 +11,7 @@ from loadtest.intake import bulk
 from loadtest.intake.contenders import CONTENDERS, Contender, missing, start
 from loadtest.intake.machine import machine, versions
 from loadtest.intake.rounds import Plan, Rounds, Sample
-from loadtest.stage import REST, SERVER, Product, Stage
+from loadtest.stage import NO_LIMIT, REST, SERVER, Product, Stage
 
 OPEN = ("millpond", "rq", "arq", "celery")  # what is also asked at half of its own pace
 _OF_CAPACITY = 0.5
@@ -33,12 +33,14 @@ QUICK = Size(plan=Plan(rounds=1, seconds=0.3), batch_jobs=2_000, memory_jobs=2_0
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured. `absent`: contender -> why it took no part; `no_batches`: this Millpond has no /v1/batches."""
+    """What was measured. `absent`: contender -> why it took no part; `refused`: rounds that were done again; `no_batches`: this
+    Millpond has no /v1/batches."""
 
     plan: Plan
     machine: dict[str, object] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    refused: Sequence[str] = ()
     closed: dict[str, list[Sample]] = field(default_factory=dict)
     open: dict[str, list[Sample]] = field(default_factory=dict)
     uploads: list[bulk.Bulk] = field(default_factory=list)
@@ -66,6 +68,7 @@ def run(size: Size, say: Callable[[str], None]) -> Figures:
 def _requests(stage: Stage, product: Product, size: Size, figures: Figures, say: Callable[[str], None]) -> None:
     running = start(stage, product, _present(size.only, figures))
     rounds = Rounds(size.plan)
+    figures.refused = rounds.refused
     say(f"closed loop: {len(running)} contenders, {size.plan.rounds} rounds of {size.plan.seconds:g} s")
     figures.closed = rounds.closed(running)
     if size.open_loop:
@@ -82,7 +85,7 @@ def _bulk(stage: Stage, product: Product, size: Size, figures: Figures, say: Cal
         figures.no_batches = not figures.uploads
     if size.memory_jobs:
         say(f"memory of {size.memory_jobs:,} waiting jobs")
-        figures.memory = bulk.memory(product, peers, stage.redis("stock", ()), size.memory_jobs)
+        figures.memory = bulk.memory(product, peers, stage.redis("stock", NO_LIMIT | bulk.STOCK_HASHES), size.memory_jobs)
 
 
 def _present(only: Sequence[str], figures: Figures) -> list[Contender]:

@@ -21,7 +21,7 @@ class Submission:
     expires_in_ms: int = 0  # 0: never
     front: bool = False
     digest: bytes = b""  # 16 bytes of owner + Idempotency-Key, or empty
-    body_digest: bytes = b""  # 16 bytes of the body, with `digest`
+    body_digest: bytes = b""  # 8 bytes of the body, with `digest`
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def submit(submissions: Sequence[Submission], idempotency_h: int, limits: Limits
     terms, numbers = share(submissions)
     args: list[Arg] = [idempotency_h, *limits.args(), len(terms), *(arg for one in terms for arg in terms_of(one))]
     for one, number in zip(submissions, numbers, strict=True):
-        args += (one.id, one.data, number, one.digest, one.body_digest)
+        args += (one.id, one.data, number, one.digest, bytes.fromhex(one.id) + one.body_digest if one.digest else b"")
 
     def read(raw: Any) -> list[Submitted]:
         now, left = int(raw[0]), dict(zip(map(text, raw[1][::2]), map(int, raw[1][1::2]), strict=True))

@@ -26,7 +26,8 @@ _REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
 # Each uses those before it; every script is made anew in each call, so it has only what it needs.
 _HELPERS = ("base", "held", "batch", "job", "lease")
-_HELPERS_OF = dict.fromkeys(("submit", "append"), ("base", "held", "batch", "job", "limits", "intake")) | {"begin": ("base", "batch")}
+_LETTING_IN = ("base", "held", "batch", "job", "limits", "intake")
+_HELPERS_OF = {"submit": (*_LETTING_IN, "idempotency"), "append": _LETTING_IN, "begin": ("base", "batch")}
 
 
 @cache

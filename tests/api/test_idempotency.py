@@ -8,9 +8,11 @@ import pytest
 from millpond import keys
 from millpond.store import Store
 from tests.api.hand import Hand
+from tests.api.raw import JOB, post, talk
 from tests.api.replica import Replica
 
 BODY = {"task": "add", "args": [1, 2]}
+LENGTH = b"Content-Length: %d" % len(JOB)
 
 
 def test_same_key_and_body_is_the_same_job(api: Replica, hand: Hand) -> None:
@@ -24,10 +26,56 @@ def test_same_key_and_body_is_the_same_job(api: Replica, hand: Hand) -> None:
     assert hand.client.scard(keys.OPEN) == hand.client.llen(keys.queue("default")) == 1
 
 
-@pytest.mark.parametrize(("one", "other"), [('"k"', "k"), ('"a \\"b\\" \\\\"', '"a \\"b\\" \\\\"')])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('"k"', "k"),
+        ('"a \\"b\\" \\\\"', '"a \\"b\\" \\\\"'),
+        ('"k"', '"k";a=1'),
+        ('"k"', '"k";a; b="x, \\"y\\"";c=?1;d=:YQ==:;e=-1.5;f=tok/en;g=@1'),
+        ('"a;b, c"', '"a;b, c";d'),
+        ("8e03978e-40d5-43e8-bc93-6894a57f9324", '"8e03978e-40d5-43e8-bc93-6894a57f9324"'),
+        ("~!#'k", '"~!#\'k"'),
+    ],
+)
 def test_quoted_and_bare_keys_are_the_same(api: Replica, one: str, other: str) -> None:
     first = api.submit(BODY, idempotency_key=one).json()["id"]
     assert api.submit(BODY, idempotency_key=other).json()["id"] == first
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b""],
+        [b" "],
+        [b'""'],
+        [b'"a'],
+        [b'a"'],
+        [b'"a"b'],
+        [b'"a" ;b'],
+        [b'"a";'],
+        [b'"a";B'],
+        [b'"a";b='],
+        [b'"a\\b"'],
+        [b'"\xc3\xbc"'],
+        [b"\xfc"],
+        [b"a b"],
+        [b"a,b"],
+        [b"a;b"],
+        [b'"a", "b"'],
+        [b'("a" "b")'],
+        [b"a", b"a"],
+        [b'"a"', b'"b"'],
+        [b"k" * 256],
+        [b'"' + b"k" * 256 + b'"'],
+        [b'"a"' + b";a" * 3000 + b"!"],
+    ],
+)
+def test_what_is_not_one_key_is_refused(api: Replica, hand: Hand, values: list[bytes]) -> None:
+    lines = [b"Idempotency-Key: " + value for value in values]
+    (said,) = talk(api, post(*lines, LENGTH, b"Connection: close", body=JOB))
+    assert (said.status, said.problem["code"]) == (400, "bad_idempotency_key")
+    assert not hand.client.exists(keys.OPEN)
 
 
 def test_order_and_white_space_of_the_body_do_not_matter(api: Replica) -> None:

@@ -56,7 +56,6 @@ def slack(full: bool) -> int:
     return 2 if full else 4
 
 
-
 def test_every_answer_tells_what_is_left_of_the_quota(limited: Replica, pond: Hand) -> None:
     answer = limited.submit(BODY, idempotency_key="k")
     assert answer.headers["RateLimit-Policy"] == f'"open-jobs";q={OWNER_JOBS};qu="concurrent-requests"'
@@ -101,8 +100,8 @@ def test_a_full_queue_is_refused_with_503_and_others_are_not(limited: Replica, p
 
 
 def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limited: Replica, pond: Hand, full: bool) -> None:
-    with Flood(limited.url, BODY, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
-        until(lambda: mill.ended > 50 and flood.refusals, 15, "the queue is full and drains")
+    with Flood(limited.url, BODY) as flood, Mill(pond, 10, records=True) as mill:
+        until(lambda: mill.ended > 40 and flood.refusals, 15, "the queue is full and drains")
         answer, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         problem = answer.json()
         assert (answer.status_code, problem["code"]) == (503, "queue_full")
@@ -113,7 +112,7 @@ def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limite
     said_s, wait_s = problem["estimated_wait_s"], problem["queue_depth"] / pace
     print(f"Retry-After {retry_after(answer)}, took {took_s:.2f} s; estimated wait {said_s}, at this pace {wait_s:.1f} s")
     assert took_s / slack(full) <= retry_after(answer) <= slack(full) * took_s
-    assert wait_s / 2 <= said_s <= 2 * wait_s
+    assert wait_s / slack(full) <= said_s <= slack(full) * wait_s
     with Mill(pond, 400, records=True):
         until(lambda: limited.submit(BODY).status_code == 202, 10, "it opens again by itself")
 
@@ -121,8 +120,8 @@ def test_under_a_flood_a_queue_stays_within_its_limit_and_tells_the_truth(limite
 def test_under_a_flood_an_owner_keeps_within_the_quota_and_is_told_the_truth(limited: Replica, pond: Hand, full: bool) -> None:
     pond.client.sadd(keys.OPEN, *(f"elsewhere-{number}" for number in range(160)))
     pond.client.hset(keys.OWNERS, "public", 160)  # of other queues
-    with Flood(limited.url, BODY, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
-        until(lambda: mill.ended > 50 and flood.refusals, 15, "the quota is used up")
+    with Flood(limited.url, BODY) as flood, Mill(pond, 10, records=True) as mill:
+        until(lambda: mill.ended > 40 and flood.refusals, 15, "the quota is used up")
         answer, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         assert (answer.status_code, answer.json()["code"]) == (429, "owner_quota")
         assert int(pond.client.hget(keys.OWNERS, "public") or 0) <= OWNER_JOBS
@@ -140,7 +139,7 @@ def test_under_a_flood_redis_stays_under_its_watermark_and_drains(limited: Repli
     most = 12_000_000
     client.config_set("maxmemory", most)
     body = {"task": "echo", "args": ["x" * 60_000]}
-    with Flood(limited.url, body, 32 if full else 4) as flood:
+    with Flood(limited.url, body) as flood:
         until(lambda: flood.refusals, 20, "Redis is full enough")
         answer = flood.refusal()
     assert (answer.status_code, answer.json()["code"], answer.json()["violated-policies"]) == (503, "redis_full", ["redis-memory"])
@@ -149,7 +148,7 @@ def test_under_a_flood_redis_stays_under_its_watermark_and_drains(limited: Repli
     most = int(0.9 * most)
     client.config_set("maxmemory", most)  # what is in flight is memory too: with it, the flood stopped a little earlier
     until(lambda: limited.http.get("/v1/stats").json()["intake"]["reason"] == "redis_full", 5)
-    with Flood(limited.url, body, 32 if full else 4) as flood, Mill(pond, 10, records=True) as mill:
+    with Flood(limited.url, body) as flood, Mill(pond, 10, records=True) as mill:
         until(lambda: mill.ended > 30, 15, "a worker keeps draining")
         refusal, begun, ended = flood.refusal(), time.monotonic(), mill.ended
         freed = (_used(client) - 0.9 * 0.7 * most) / 62_000
@@ -157,7 +156,7 @@ def test_under_a_flood_redis_stays_under_its_watermark_and_drains(limited: Repli
         took_s = time.monotonic() - begun
     print(f"Retry-After {retry_after(refusal)}, took {took_s:.2f} s")
     assert refusal.json()["code"] == "redis_full"
-    assert took_s / 2 <= retry_after(refusal) <= 2 * took_s + 1
+    assert took_s / slack(full) <= retry_after(refusal) <= slack(full) * took_s + 1
     with Mill(pond, 100, records=True):
         until(lambda: limited.submit(BODY).status_code == 202, 10, "it opens again by itself")
 
@@ -171,9 +170,9 @@ def test_a_pace_follows_what_happens_of_late() -> None:
     counts = {str(at).encode(): b"10" for at in range(1000, 1060)}
     assert drain(counts, 1060.0).per_s == pytest.approx(10, 0.05)
     assert drain(counts, 1060.0).now_per_s == 10
-    fresh = {b"1055": b"4", b"1057": b"4"}
+    fresh = {b"1055": b"4", b"1057": b"3"}
     assert drain(fresh, 1059.0).now_per_s == 2
-    assert drain({b"1001": b"1", b"1051": b"1"}, 1060.0).now_per_s == pytest.approx(2 / 59)
+    assert drain({b"1001": b"1", b"1051": b"1"}, 1060.0).now_per_s == pytest.approx(2 / 58.5)
     assert drain({b"900": b"50"}, 1060.0) == drain(None, 1060.0) == drain({b"x": b"y"}, 1060.0)
 
 

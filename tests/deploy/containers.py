@@ -2,11 +2,14 @@
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.api.raw import Answer, answers
+from tests.api.replica import receive
 from tests.processes import ROOT
 
 SERVICES = ("api", "worker", "collector")
@@ -44,6 +47,7 @@ class Project:
 
     def __init__(self, name: str, port: int) -> None:
         self.name = f"{name}-{os.getpid()}"
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.env = {"MILLPOND_PORT": str(port)}
 
@@ -55,6 +59,12 @@ class Project:
         """Bring it up as a user does, until every healthcheck is passed."""
         said = attempt("compose", "-p", self.name, "up", "--detach", "--wait", *words, timeout_s=timeout_s, env=self.env)
         assert said.returncode == 0, f"{said.stderr}\n{self.logs()}"
+
+    def send(self, sent: bytes) -> list[Answer]:
+        """These bytes over a connection of their own, and all answers until it is closed or silent for as long as anything may take."""
+        with socket.create_connection(("127.0.0.1", self.port), 12) as connection:
+            connection.sendall(sent)
+            return list(answers(receive(connection)))
 
     def states(self) -> dict[str, list[str]]:
         """Each service's containers: "running healthy", "exited 0" ..."""

@@ -158,9 +158,7 @@ def test_every_secret_file_is_where_its_variable_says(compose_file: Compose) -> 
     for workload in of_kind(LOCAL, *WORKLOADS).values():
         secrets = {volume["name"]: volume["secret"] for volume in pod(workload)["volumes"] if "secret" in volume}
         for one in containers(pod(workload)):
-            files = {
-                f"{mount['mountPath']}/{key}" for mount in one["volumeMounts"] for key in keys_of(secrets.get(mount["name"]))
-            }
+            files = {f"{mount['mountPath']}/{key}" for mount in one["volumeMounts"] for key in keys_of(secrets.get(mount["name"]))}
             assert {value for key, value in environment(LOCAL, one).items() if key.endswith("_FILE")} <= files
 
 

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from millpond.client import Client
 from millpond.views import JobView
+from tests.api.test_abuse import NEXT, SMUGGLING
 from tests.deploy.containers import Project, attempt
 from tests.processes import ROOT, free_port
 from tests.until import until
@@ -148,6 +150,20 @@ def served(project: Project, replica: int) -> bool:
     ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8888/metrics').read().decode())"
     metrics = project.compose("exec", "-T", "--index", str(replica), "api", "python", "-c", ask)
     return "\nmillpond_submissions_total{" in metrics
+
+
+def test_smuggling_forms_reach_nobody_through_the_proxy(project: Project) -> None:
+    """Whatever proxy and replica make of each form, they make the same of it: what follows is nobody else's request."""
+    forms = {form: sent + NEXT for form, sent in SMUGGLING.items() if form != "HTTP/2"}  # which the proxy speaks
+    with ThreadPoolExecutor(len(forms)) as pool:
+        for form, said in zip(forms, pool.map(project.send, forms.values()), strict=True):
+            assert 1 <= len(said) <= 2, form
+            assert all(answer.status < 500 for answer in said), form
+    for _ in range(20):
+        (answer,) = project.send(b"GET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (answer.status, "version" in answer.problem) == (200, True)
+    queues = project.send(b"GET /v1/queues HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")[0].problem
+    assert {queue["queued"] for queue in queues["queues"]} <= {0}
 
 
 def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:

@@ -79,7 +79,11 @@ def refusal(raw: bytes, limit: int = codec.MAX_BODY_BYTES) -> list[tuple[str, st
         (b"[" * 33 + b"]" * 33, "too_deep", "#" + "/0" * 32),
         (b'{"a":' * 33 + b"1" + b"}" * 33, "too_deep", "#" + "/a" * 32),
         (b"[" * 1000 + b"]" * 1000, "too_deep", "#"),
-        (b"[" * 100_000, "too_deep", "#"),
+        (b"[" * 9000, "too_deep", "#"),
+        (b"[" * 100_000, "too_many_values", "#"),
+        (b'{"a": [' + b"1," * 10_000 + b"1]}", "too_many_values", "#"),
+        (b'[{"":0}' + b',{"":0}' * 5000 + b"]", "too_many_values", "#"),
+        (b'["' + b'","' * 10_001 + b'"]', "too_many_values", "#"),
     ],
 )
 def test_refuses_with_code_and_place(raw: bytes, code: str, pointer: str) -> None:
@@ -112,6 +116,10 @@ def test_tells_all_faults_at_once() -> None:
         (b"[" + b",".join([b"[[]]"] * 50) + b"]", [[[]]] * 50),
         (b'["' + b"[" * 100 + rb"\"]" + b'"]', ["[" * 100 + '"]']),
         ("\u00fc\u2028\U0010ffff".join('""').encode(), "\u00fc\u2028\U0010ffff"),
+        (b"[" + b"1," * 9_999 + b"1]", [1] * 10_000),
+        (b'["' + b"[{," * 10_000 + b'"]', ["[{," * 10_000]),
+        (b'["' + rb"\"," * 10_000 + b'"]', ['",' * 10_000]),
+        (b'["' + rb"\\" * 10_000 + b'"]', ["\\" * 10_000]),
     ],
 )
 def test_reads(raw: bytes, value: Any) -> None:
