@@ -53,7 +53,8 @@ class Control:
             _demand(allowed, row)
             if not row.final or row.status == "finished":
                 raise _conflict("retry", row.status)
-            changed = await self._writes.run(moves.retry(id, row.version if allowed else 0, to_submission(row), row.version, row.run))
+            record = to_submission(row)
+            changed = await self._writes.run(moves.retry(id, row.version if allowed else 0, record, row.version, row.run, row.status))
         return _settle("retry", changed)
 
     async def _move(self, allowed: Versions, call: Callable[[int], moves.Call[moves.Changed]]) -> moves.Changed:

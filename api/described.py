@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 Schema = Mapping[str, Any]
 Place = Literal["path", "query", "header"]
-Tag = Literal["Jobs", "Tasks, queues, workers", "Service", "Classic calls"]
+Tag = Literal["Jobs", "Batches", "Tasks, queues, workers", "Service", "Classic calls"]
 
 JSON: Final = "application/json"
 

@@ -37,6 +37,10 @@ class Records:
         """A page of rows, newest first, and the cursor of the next page."""
         return await self._ask(lambda: self._store.list(filter, limit, cursor))
 
+    async def between(self, first: str, last: str, outcomes: bool) -> builtins.list[Job]:
+        """The rows with these ids and all between, in order (`Store.between`)."""
+        return await self._ask(lambda: self._store.between(first, last, outcomes))
+
     async def _ask(self, question: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         try:

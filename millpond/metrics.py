@@ -60,6 +60,7 @@ ERRORS: Final = _counter("api", "errors_total", "Requests refused or failed, by 
 SUBMITTED: Final = _counter(
     "api", "submissions_total", "Submissions that Redis answered: accepted, replayed, mismatch, refused, unreplicated, error.", "answer"
 )
+BATCH_LINES: Final = _counter("api", "batch_lines_total", "Lines of batches that Redis took: accepted or rejected.", "answer")
 SUBMIT_BATCH: Final = _histogram("api", "submit_batch_jobs", "Jobs in one group commit.", buckets=_SIZES)
 REDIS_SECONDS: Final = _histogram("api", "redis_seconds", "Seconds of one round trip to Redis.", "move")
 WAITING: Final = _gauge("api", "waiting_requests", "Requests that wait for a job to end.")

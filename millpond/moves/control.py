@@ -28,12 +28,14 @@ def cancel(id: str, version: int = 0) -> Call[Changed]:
     return Call(load("cancel"), [id, version], _changed)
 
 
-def retry(id: str, version: int = 0, record: Submission | None = None, record_version: int = 0, record_run: int = 0) -> Call[Changed]:
+def retry(
+    id: str, version: int = 0, record: Submission | None = None, record_version: int = 0, record_run: int = 0, record_state: str = "failed"
+) -> Call[Changed]:
     """A new run of a job that ended other than finished. With `record`, a forgotten job is made anew from its database row."""
     args: list[Arg] = [id, version]
     if record:
         flat = [item for pair in record.fields.items() for item in pair]
-        args += [record_version, record_run, record.queue, record.data, len(flat), *flat]
+        args += [record_version, record_run, record.queue, record.data, record_state, *flat]
     return Call(load("retry"), args, _changed)
 
 

@@ -31,6 +31,7 @@ end
 
 local function schedule(job, delay)
   local due = NOW + delay
+  tell_batch(job.id, job.state, 'scheduled')
   job.version = job.version + 1
   call('HSET', job.key, 'state', 'scheduled', 'status', 'scheduled', 'version', int(job.version), 'run_at_ms', int(due))
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'place')

@@ -27,7 +27,7 @@ NOTHING = Preferences()
         ("respond-async; for=ever; x", Preferences(None, True)),
         ('wait=5; note="a, wait=9; b"', Preferences(5)),
         ('note="wait=9, \\", wait=8", wait=7', Preferences(7)),
-        ("return=minimal; foo=\"some parameter\", handling=lenient", NOTHING),
+        ('return=minimal; foo="some parameter", handling=lenient', NOTHING),
         ("wait=1, wait=2", Preferences(1)),
         ("wait=soon, wait=2", NOTHING),
         ("wait=-1", NOTHING),
