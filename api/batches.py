@@ -51,6 +51,7 @@ class Batches(Handler):
 
     upload: Upload | None = None
     answered = False
+    _begun = False
     _closing: asyncio.TimerHandle | None = None
 
     def initialize(self) -> None:
@@ -67,6 +68,7 @@ class Batches(Handler):
         self.application.uploads.add(self)
 
     async def data_received(self, chunk: bytes) -> None:
+        self._begun = True
         async with self._turn:
             if self.answered or self.upload is None:
                 return
@@ -129,8 +131,10 @@ class Batches(Handler):
         self.answered = True
         if self._is_read():
             return super().finish(chunk)
-        body = chunk or b""
         self.set_header("Connection", "close")
+        if "Expect" in self.request.headers and not self._begun:
+            return super().finish(chunk)  # nothing is on its way
+        body = chunk or b""
         self.set_header("Content-Length", str(len(body)))
         self.write(body)
         sent = self.flush()

@@ -8,7 +8,7 @@ from millpond import broker, keys, moves
 from millpond.store import Store
 from tests.api.batch import begin, line, lines_taken, read, upload
 from tests.api.hand import Hand
-from tests.api.replica import Replica
+from tests.api.replica import Replica, receive
 from tests.until import until
 
 
@@ -186,3 +186,18 @@ def test_a_line_that_is_too_long_ends_the_upload_before_it(api: Replica, hand: H
 def test_a_body_longer_than_any_limit_is_taken(api: Replica, hand: Hand) -> None:
     body = b"".join(b'{"task":"echo","args":["%s"]}\n' % (b"x" * 1_000_000) for _ in range(5))
     assert upload(api, body).json()["accepted"] == 5
+
+
+def test_who_asks_first_is_answered_before_anything_is_sent(api: Replica, hand: Hand) -> None:
+    """Expect: 100-continue (RFC 9110 10.1.1), as curl sends it with a long upload."""
+    head = "POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n"
+    with api.connect() as connection:
+        connection.sendall(head.format("application/x-ndjson", len(line(1))).encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(line(1))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 202 ")
+    with api.connect() as connection:
+        connection.sendall(head.format("text/plain", 1000).encode())
+        answer = receive(connection)
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
