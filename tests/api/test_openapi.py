@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from api import codes, openapi, schemas
 from api.app import ROUTES
 from api.described import EVERY
+from api.samples import sample
 from millpond import keys
 from millpond.catalogue import Entry
 from millpond.task import registered
@@ -102,11 +103,27 @@ made_of_tasks = openapi.document(ROUTES, ENTRIES)
 
 
 @given(entry=st.sampled_from(ENTRIES), args=st.lists(VALUES, max_size=4), kwargs=st.dictionaries(NAMES, VALUES, max_size=3))
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_a_tasks_schema_takes_exactly_what_the_task_takes(entry: Entry, args: list[Any], kwargs: dict[str, Any]) -> None:
     schema = {"$ref": f"#/components/schemas/task.{entry.name}", "components": made_of_tasks["components"]}
     body = {"task": entry.name, "args": args, "kwargs": kwargs}
     assert Draft202012Validator(schema).is_valid(body) == (not entry.check(args, kwargs)), entry.check(args, kwargs)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({}, "text"),
+        ({"minimum": 3, "type": "integer"}, 3),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, None),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "required": ["a"], "properties": {"a": {"const": 1}}}}}, {"a": 1}),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/A"}}}}}, None),
+        ({"examples": {"no": "list"}}, None),
+        ({"type": "object", "required": ["a"]}, None),
+    ],
+)
+def test_a_sample_is_found_or_not(schema: Any, value: Any) -> None:
+    assert sample(schema) == value
 
 
 def test_every_task_has_an_example_that_fits() -> None:
