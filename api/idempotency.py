@@ -25,7 +25,7 @@ HEADER: Final = Parameter(
     "Idempotency-Key",
     "header",
     "The same key with the same body answers the same job; with another body, 422. A string of printable ASCII, quoted or bare.",
-    {"type": "string", "pattern": rf'^("([ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY}}}"|[!#-~]{{1,{MAX_KEY}}})$'},
+    {"type": "string", "pattern": rf'^("([ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY}}}"|[!#-+\--:<-~]{{1,{MAX_KEY}}})$'},
 )
 REPLAYED: Final = Header("Idempotency-Replayed", "The key had brought this job before.", {"const": "true"}, always=False)
 

@@ -7,16 +7,18 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from tornado.httputil import HTTPHeaders
 
-from api import codes, openapi, schemas
+from api import codes, idempotency, openapi, schemas
 from api.app import ROUTES
 from api.described import EVERY
 from api.samples import sample
 from millpond import keys
 from millpond.catalogue import Entry
+from millpond.errors import BadInput
 from millpond.task import registered
 from tests.api.contract import document
 from tests.api.hand import TASKS, Hand
@@ -108,6 +110,25 @@ def test_a_tasks_schema_takes_exactly_what_the_task_takes(entry: Entry, args: li
     schema = {"$ref": f"#/components/schemas/task.{entry.name}", "components": made_of_tasks["components"]}
     body = {"task": entry.name, "args": args, "kwargs": kwargs}
     assert Draft202012Validator(schema).is_valid(body) == (not entry.check(args, kwargs)), entry.check(args, kwargs)
+
+
+@given(key=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F), max_size=8))
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@example('"a b"')
+@example('"\\"')
+@example('"\\""')
+@example("a,b")
+@example("a;b")
+@example("k" * 255)
+@example("k" * 256)
+def test_the_idempotency_key_is_read_as_it_is_described(key: str) -> None:
+    try:
+        read = idempotency.key_of(HTTPHeaders({"Idempotency-Key": key}))
+    except BadInput:
+        read = None
+    # White space around it is not its own, and a structured field's parameters mean nothing.
+    if key == key.strip() and not (key.startswith('"') and ";" in key):
+        assert bool(re.search(idempotency.HEADER.schema["pattern"], key)) == (read is not None), key
 
 
 @pytest.mark.parametrize(
