@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import classic, files, fleet, health, jobs, stats
+from api import classic, events, files, fleet, health, jobs, stats
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
@@ -37,6 +37,7 @@ _QUEUE = r"([a-z0-9][a-z0-9_-]{0,63})"
 ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/v1/jobs", jobs.Jobs),
     (rf"/v1/jobs/{_ID}", jobs.OneJob),
+    (rf"/v1/jobs/{_ID}/events", events.Events),
     (rf"/v1/jobs/{_ID}/cancel", jobs.Cancel),
     (rf"/v1/jobs/{_ID}/retry", jobs.Retry),
     (r"/v1/tasks", fleet.Tasks),
@@ -88,13 +89,13 @@ class Api(Application):
         self.writes = Writes(config.redis_url)
         self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, Acks(config.replicas_ack, config.durability != "none"))
         self.records = Records(config.database_url)
-        self.waiters = Waiters(config.redis_url, self._replica)
         self.pressure = Pressure(self.plain, limits)
         self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
         self.reference = Reference(ROUTES, self.catalogue)
         self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
-        self.lookup = Lookup(self.reads, self.records, self.waiters)
+        self.lookup = Lookup(self.reads, self.records)
+        self.waiters = Waiters(config.redis_url, self._replica, self.lookup)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
 

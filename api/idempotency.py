@@ -24,7 +24,8 @@ _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+")
 HEADER: Final = Parameter(
     "Idempotency-Key",
     "header",
-    "The same key with the same body answers the same job; with another body, 422. A string of printable ASCII, quoted or bare.",
+    "The same key with the same body answers the same job; with another body, 422. A string of printable ASCII, quoted or bare. Kept for "
+    "MILLPOND_IDEMPOTENCY_H hours (24 by default), and at most eight more.",
     {"type": "string", "pattern": rf'^("([ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY}}}"|[!#-+\--:<-~]{{1,{MAX_KEY}}})$'},
 )
 REPLAYED: Final = Header("Idempotency-Replayed", "The key had brought this job before.", {"const": "true"}, always=False)

@@ -73,9 +73,9 @@ def named(prefix: str, rest: str) -> str:
     return PREFIXES[prefix] + rest
 
 
-def ended_channel(replica: str) -> str:
-    """The pub/sub channel on which an API replica hears which jobs ended."""
-    return f"mp:ended:{replica}"
+def told_channel(replica: str) -> str:
+    """The pub/sub channel on which an API replica hears which jobs moved."""
+    return f"mp:told:{replica}"
 
 
 def command_channel(worker: str) -> str:

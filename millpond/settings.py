@@ -98,6 +98,7 @@ class ApiSettings(_WithRedis, _WithDatabase):
     body_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's body to arrive.")
     idle_timeout_s: float = Field(75, gt=0, le=86_400, description="Seconds that an idle connection is kept: more than a proxy's.")
     drain_s: float = Field(25, ge=0, le=3600, description="Seconds that open requests get after SIGTERM.")
+    heartbeat_s: float = Field(15, gt=0, le=60, description="Seconds of silence after which an event stream says that it lives.")
     idempotency_h: int = Field(24, ge=1, le=168, description="Hours that an Idempotency-Key is remembered.")
     queue_max_jobs: int = Field(5_000_000, ge=0, description="Jobs that may wait in one queue, scheduled ones included; 0: any number.")
     queue_max_bytes: int = Field(

@@ -6,7 +6,7 @@ over a pool (`millpond.broker`). Times are milliseconds of Redis's clock unless 
 
 from millpond.moves.call import Arg, Call, pairs, text
 from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
-from millpond.moves.control import Changed, cancel, listen, pause, resume, retry
+from millpond.moves.control import Changed, Heard, Told, cancel, glance, listen, listen_all, pause, resume, retry
 from millpond.moves.intake import UNLIMITED, Limits, Submission, Submitted, submit
 from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, take_back, tick
 from millpond.moves.parent import Beat, heartbeat, register
@@ -22,21 +22,25 @@ __all__ = [
     "Committed",
     "Comparison",
     "HandBack",
+    "Heard",
     "Held",
     "Limits",
     "Outcome",
     "Reconciled",
     "Submission",
     "Submitted",
+    "Told",
     "cancel",
     "claim",
     "compare",
     "enroll",
     "finish",
     "forget",
+    "glance",
     "hand_back",
     "heartbeat",
     "listen",
+    "listen_all",
     "pairs",
     "pause",
     "promote",

@@ -36,6 +36,7 @@ local function schedule(job, delay)
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'place')
   call('ZADD', SCHEDULED .. job.queue, due / 1000, job.id)
   emit(job.id, job.version, 'scheduled')
+  tell(job, job.watchers)
 end
 
 local function settle(job, outcome)

@@ -50,6 +50,10 @@ async def _send(api: Replica, seed: int, count: int) -> Counter[tuple[int, str]]
             length = next(int(field[15:]) for field in rest if field.startswith(b"content-length:"))
             document = json.loads(await reader.readexactly(length))
             seen[int(first.split()[1]), document.get("code", "")] += 1
+            if b"connection: close" in rest:  # as it must be after what is too large
+                assert first.split()[1] == b"413"
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.close()
 
     await asyncio.gather(*(line() for _ in range(LINES)))

@@ -13,7 +13,7 @@ local RQ_WORDS = {
 }
 
 local TEXTS = {'state', 'status', 'origin', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
-  'waiters', 'adopted', 'timeout'}
+  'waiters', 'watchers', 'adopted', 'timeout'}
 local NUMBERS = {'version', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts',
   'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl'}
 local FIELDS = {}
@@ -52,6 +52,11 @@ end
 -- An event is a pointer (ADR 0002): whoever reads it looks at the hash.
 local function emit(id, version, kind) call('XADD', EVENTS, '*', 'j', id, 'v', int(version), 'k', kind) end
 
+-- Tells the replicas whose channels a job names that it moved: `waiters` hear of its end, `watchers` of each move that shows (rule 14).
+local function tell(job, channels)
+  for channel in string.gmatch(channels or '', '%S+') do try('PUBLISH', channel, job.id) end
+end
+
 -- Each idle generation of a queue gets a token at most once (rule 13).
 local function wake(queue, jobs)
   local sleepers = try('SCARD', IDLE .. queue) or 0
@@ -76,6 +81,7 @@ local function push(job, place, front)
   local length = call(front and 'LPUSH' or 'RPUSH', list_of(place, job.queue), job.id)
   try('SADD', RQ_QUEUES, QUEUE .. job.queue)
   if place == 'queue' then wake(job.queue, length) end
+  tell(job, job.watchers)
 end
 
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
@@ -84,14 +90,13 @@ local function conclude(job, state, code, last)
   job.state, job.ended_ms = state, NOW
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
     'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
-  call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'place', 'run_at_ms')
+  call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'place', 'run_at_ms')
   open(job)
   emit(job.id, job.version, 'ended')
   try('ZADD', REGISTRY[state] .. job.queue, '+inf', job.id)
   count(DRAINED .. job.queue, 1)
-  if job.waiters then
-    for channel in string.gmatch(job.waiters, '%S+') do try('PUBLISH', channel, job.id) end
-  end
+  tell(job, job.waiters)
+  tell(job, job.watchers)
 end
 
 -- Begins another run of a job that had ended.

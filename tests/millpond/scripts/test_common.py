@@ -55,6 +55,7 @@ CALLS: list[moves.Call[Any]] = [
     moves.cancel("a"),
     moves.retry("a"),
     moves.listen("a", "c"),
+    moves.glance([("a", 1)]),
     moves.pause("default"),
     moves.resume("default"),
 ]

@@ -247,6 +247,8 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "retry", _retry
     yield "retry of a record", _revive
     yield "listen", _each(lambda id: moves.listen(id, "mp:ended:x"), "waiting", "running")
+    yield "listen to many", _each(lambda id: moves.listen_all([(id, "watchers"), (id, "waiters")], "mp:told:x"), "waiting", "running")
+    yield "glance", _each(lambda id: moves.glance([(id, None), (id, 1)]), "waiting", "running")
     yield "pause", lambda village: village.pond.run(moves.pause("a"))
     yield "resume", lambda village: village.pond.run(moves.resume("a"))
 
