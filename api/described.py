@@ -57,7 +57,7 @@ class Answer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A method of a handler. `refuses`: the codes of `api.codes` that it answers beside those of `EVERY`; `takes`: its parameters
-    but those of the path; `must`: whether there has to be a body; `leads`: calls that take the id of the job that it answers with."""
+    but those of the path; `must`: whether there has to be a body; `leads`: calls whose parameter `lead` is the `id` it answers with."""
 
     name: str
     tag: Tag
@@ -70,6 +70,7 @@ class Call:
     answers: tuple[Answer, ...]
     refuses: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
+    lead: str = "id"
 
 
 EVERY: Final = ("malformed", "request_timeout", "too_large", "url_too_long", "headers_too_large", "internal_error", "too_many_connections")

@@ -70,7 +70,7 @@ def _answer(call: Call, status: int) -> dict[str, Any]:
     forms = [answer for answer in call.answers if answer.status == status]  # the same in several media types
     headers = {one.name: one.document() for one in (ANSWERED_ID, *forms[0].headers)}
     content = {answer.kind: {"schema": answer.schema} for answer in forms if answer.schema is not None}
-    links = {name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in call.leads}
+    links = {name: {"operationId": name, "parameters": {call.lead: "$response.body#/id"}} for name in call.leads}
     more = {"content": content, "links": links}
     return {"description": forms[0].meaning, "headers": headers, **{name: part for name, part in more.items() if part}}
 

@@ -7,25 +7,31 @@ from api.described import Schema
 _VALUES: Final[dict[str, Any]] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None, "array": [], "object": {}}
 
 
-def sample(schema: Schema, defined: Schema | None = None) -> Any:
-    """What the schema itself names as a value, else the plainest of its type; "text" where anything goes. `defined`: its `$defs`,
-    where it is a part of another."""
-    defined = schema.get("$defs", {}) if defined is None else defined
+def sample(schema: Schema) -> Any:
+    """What the schema itself names as a value, else the plainest of its type; "text" where anything goes. None where none is found: a
+    schema is a user's, and may hold anything."""
+    try:
+        return _sample(schema, schema.get("$defs", {}))
+    except (AttributeError, LookupError, RecursionError, TypeError):
+        return None
+
+
+def _sample(schema: Schema, defined: Schema) -> Any:
     if "$ref" in schema:
-        return sample(defined.get(schema["$ref"].rpartition("/")[2], {}), defined)
+        return _sample(defined[schema["$ref"].rpartition("/")[2]], defined)
     for known in ("const", "default"):
         if known in schema:
             return schema[known]
     for several in ("examples", "enum", "anyOf", "oneOf"):
         if schema.get(several):
-            return sample(schema[several][0], defined) if several.endswith("Of") else schema[several][0]
+            return _sample(schema[several][0], defined) if several.endswith("Of") else schema[several][0]
     return _of_type(schema, defined)
 
 
 def _of_type(schema: Schema, defined: Schema) -> Any:
     match schema.get("type", "string"):
         case "object":
-            return {name: sample(schema.get("properties", {}).get(name, {}), defined) for name in schema.get("required", [])}
+            return {name: _sample(schema["properties"][name], defined) for name in schema.get("required", [])}
         case "integer" | "number" if "minimum" in schema:
             return schema["minimum"]
         case str(kind):

@@ -97,7 +97,13 @@ def _problem() -> Schema:
         code={"enum": list(PROBLEMS), "description": "stable; the same word in metrics and logs"},
         detail={"type": "string", "description": "a sentence for people"},
     )
-    more = {"request_id": TEXT, "errors": listed(ref("Fault"))}
+    more = {
+        "request_id": TEXT,
+        "errors": listed(ref("Fault")),
+        "violated-policies": {**listed(TEXT), "description": "the limit that was met"},
+        "queue_depth": {"type": ["integer", "null"], "description": "how many jobs wait in the queue that was asked for"},
+        "estimated_wait_s": {"type": ["number", "null"], "description": "how long they take at the pace of late"},
+    }
     properties = {**document["properties"], **more}
     return _said({**document, "properties": properties, "additionalProperties": True}, "An RFC 9457 problem document.")
 

@@ -22,6 +22,12 @@ schemathesis.openapi.format("date-time", _moments.map(lambda moment: moment.isof
 _KEY = re.compile(idempotency.HEADER.schema["pattern"])
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context: Any, value: Any) -> bytes:
+    """Text as it is: lines are for the server to find."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
+
+
 @schemathesis.hook
 def filter_body(context: Any, body: Any) -> bool:
     """Only JSON as we take it: 64-bit numbers, at most 32 deep."""

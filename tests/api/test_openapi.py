@@ -7,15 +7,18 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from tornado.httputil import HTTPHeaders
 
-from api import codes, openapi, schemas
+from api import codes, idempotency, openapi, schemas
 from api.app import ROUTES
 from api.described import EVERY
+from api.samples import sample
 from millpond import keys
 from millpond.catalogue import Entry
+from millpond.errors import BadInput
 from millpond.task import registered
 from tests.api.contract import document
 from tests.api.hand import TASKS, Hand
@@ -102,11 +105,46 @@ made_of_tasks = openapi.document(ROUTES, ENTRIES)
 
 
 @given(entry=st.sampled_from(ENTRIES), args=st.lists(VALUES, max_size=4), kwargs=st.dictionaries(NAMES, VALUES, max_size=3))
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_a_tasks_schema_takes_exactly_what_the_task_takes(entry: Entry, args: list[Any], kwargs: dict[str, Any]) -> None:
     schema = {"$ref": f"#/components/schemas/task.{entry.name}", "components": made_of_tasks["components"]}
     body = {"task": entry.name, "args": args, "kwargs": kwargs}
     assert Draft202012Validator(schema).is_valid(body) == (not entry.check(args, kwargs)), entry.check(args, kwargs)
+
+
+@given(key=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F), max_size=8))
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@example('"a b"')
+@example('"\\"')
+@example('"\\""')
+@example("a,b")
+@example("a;b")
+@example("k" * 255)
+@example("k" * 256)
+def test_the_idempotency_key_is_read_as_it_is_described(key: str) -> None:
+    try:
+        read = idempotency.key_of(HTTPHeaders({"Idempotency-Key": key}))
+    except BadInput:
+        read = None
+    # White space around it is not its own, and a structured field's parameters mean nothing.
+    if key == key.strip() and not (key.startswith('"') and ";" in key):
+        assert bool(re.search(idempotency.HEADER.schema["pattern"], key)) == (read is not None), key
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({}, "text"),
+        ({"minimum": 3, "type": "integer"}, 3),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, None),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "required": ["a"], "properties": {"a": {"const": 1}}}}}, {"a": 1}),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/A"}}}}}, None),
+        ({"examples": {"no": "list"}}, None),
+        ({"type": "object", "required": ["a"]}, None),
+    ],
+)
+def test_a_sample_is_found_or_not(schema: Any, value: Any) -> None:
+    assert sample(schema) == value
 
 
 def test_every_task_has_an_example_that_fits() -> None:
