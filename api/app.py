@@ -1,5 +1,6 @@
 """The application of one replica: its routes, what its handlers share, and the order in which that starts and stops."""
 
+import asyncio
 import itertools
 import logging
 from weakref import WeakKeyDictionary
@@ -7,7 +8,11 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
-from api import classic, files, fleet, health, jobs, stats
+from api import batches, classic, events, files, fleet, health, jobs, stats
+from api.batchbook import Book
+from api.batchjudge import Judge
+from api.batchledger import Ledger
+from api.batchupload import Upload
 from api.calls import Reads, Writes
 from api.control import Control
 from api.handler import Handler, Missing
@@ -26,19 +31,26 @@ from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
 from millpond import logs, metrics
-from millpond.errors import MillpondError
+from millpond.errors import MillpondError, Unavailable
 from millpond.job import new_id
 from millpond.moves import Limits as IntakeLimits
 from millpond.settings import ApiSettings
 
 _ID = r"([A-Za-z0-9_-]{1,128})"  # ours, and any that RQ allows (rq 3.0: job.py)
+_BATCH = r"([0-9a-f]{24})"
 _QUEUE = r"([a-z0-9][a-z0-9_-]{0,63})"
 
 ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/v1/jobs", jobs.Jobs),
     (rf"/v1/jobs/{_ID}", jobs.OneJob),
+    (rf"/v1/jobs/{_ID}/events", events.Events),
     (rf"/v1/jobs/{_ID}/cancel", jobs.Cancel),
     (rf"/v1/jobs/{_ID}/retry", jobs.Retry),
+    (r"/v1/batches", batches.Batches),
+    (rf"/v1/batches/{_BATCH}", batches.OneBatch),
+    (rf"/v1/batches/{_BATCH}/lines", batches.Lines),
+    (rf"/v1/batches/{_BATCH}/results", batches.Results),
+    (rf"/v1/batches/{_BATCH}/cancel", batches.Cancel),
     (r"/v1/tasks", fleet.Tasks),
     (r"/v1/queues", fleet.Queues),
     (rf"/v1/queues/{_QUEUE}/pause", fleet.Pause),
@@ -86,17 +98,22 @@ class Api(Application):
         self.plain = Plain(config.redis_url)
         self.reads = Reads(config.redis_url)
         self.writes = Writes(config.redis_url)
-        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, Acks(config.replicas_ack, config.durability != "none"))
+        acks = Acks(config.replicas_ack, config.durability != "none")
+        self.submitter = Submitter(config.redis_url, config.idempotency_h, limits, acks)
         self.records = Records(config.database_url)
-        self.waiters = Waiters(config.redis_url, self._replica)
         self.pressure = Pressure(self.plain, limits)
         self.readiness = Readiness(self.plain, config.durability, config.replicas_ack)
         self.catalogue = Catalogue(self.plain)
         self.reference = Reference(ROUTES, self.catalogue)
         self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
-        self.lookup = Lookup(self.reads, self.records, self.waiters)
+        self.lookup = Lookup(self.reads, self.records)
+        self.waiters = Waiters(config.redis_url, self._replica, self.lookup)
         self.control = Control(self.writes, self.records)
         self.listing = Listing(self.plain, self.lookup, self.records)
+        self.ledger = Ledger(config.redis_url, config.idempotency_h, config.retention_days, acks, self.pressure)
+        self.judge = Judge(self.catalogue, config.max_body_bytes, config.max_body_values)
+        self.book = Book(self.reads, self.plain, self.records, self.writes)
+        self.uploads: set[batches.Batches] = set()
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Who takes a request; called by Tornado's server."""
@@ -113,10 +130,19 @@ class Api(Application):
         """Be not ready, close connections after their answers, let everybody go who waits."""
         self.draining = True
         self.waiters.drain()
+        self._endings = [asyncio.get_running_loop().create_task(one.drain()) for one in self.uploads]
+
+    async def begin_upload(self, key: str | None) -> Upload:
+        """An upload of the batch of this Idempotency-Key. Raises DurabilityWeak, NoCatalogue, Throttled, NotDone or OutcomeUnknown."""
+        if self.draining:
+            raise Unavailable("This replica stops.", code="draining")
+        self.readiness.demand()
+        await self.catalogue.learn(None)
+        return Upload(self.ledger, self.judge, await self.ledger.begin(key), self.config.max_body_bytes)
 
     async def stop(self) -> None:
         """End what `start` began, after the last answer."""
-        for part in (self.readiness, self.catalogue, self.waiters, self.submitter, self.reads, self.writes, self.plain):
+        for part in (self.readiness, self.catalogue, self.waiters, self.submitter, self.ledger, self.reads, self.writes, self.plain):
             await part.close()
         self.records.close()
 

@@ -4,8 +4,9 @@ from typing import Any, ClassVar
 
 from api.codes import UNREADABLE
 from api.described import TEXT, Answer, Call, Header, record
-from api.handler import MAX_WAIT_S, Handler
+from api.handler import Handler
 from api.jobs import SUBMITTING, JobHandler
+from api.prefer import MAX_WAIT_S
 from millpond import __version__, codec
 from millpond.errors import Invalid, MillpondError, NotFound
 from millpond.jsonfaults import fault

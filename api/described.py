@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 Schema = Mapping[str, Any]
 Place = Literal["path", "query", "header"]
-Tag = Literal["Jobs", "Tasks, queues, workers", "Service", "Classic calls"]
+Tag = Literal["Jobs", "Batches", "Tasks, queues, workers", "Service", "Classic calls"]
 
 JSON: Final = "application/json"
 
@@ -102,7 +102,6 @@ REQUEST_ID: Final = Parameter(
 )
 _ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 ANSWERED_ID: Final = Header("X-Request-Id", "The request's id: yours, or one that we made.", _ID)
-ETAG: Final = Header("ETag", "The job's `version`, quoted, for If-Match.", {"type": "string", "pattern": '^"[0-9]{1,18}"$'})
 RETRY_AFTER: Final = Header("Retry-After", "Seconds after which to ask again.", {"type": "integer", "minimum": 0})
 LOCATION: Final = Header("Location", "Where the job is.", {"type": "string", "pattern": "^/v1/jobs/[A-Za-z0-9_-]{1,128}$"})
 QUOTA: Final = (

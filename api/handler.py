@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
-from api.described import Call, Header, Parameter
+from api import prefer
+from api.described import Call, Parameter
+from api.prefer import MAX_WAIT_S, Preferences
 from api.problems import Refused, ours, problem
 from millpond import codec
 from millpond.errors import BadInput, MillpondError, NotFound, Unavailable
@@ -16,20 +18,15 @@ from millpond.errors import BadInput, MillpondError, NotFound, Unavailable
 if TYPE_CHECKING:
     from api.app import Api
 
-MAX_WAIT_S = 60  # proxies cut a silent request at about 100 s (research: features 4); answer well before
-
 WAIT: Final = Parameter(
     "wait",
     "query",
     f"Wait so many seconds for the job's end, at most {MAX_WAIT_S}.",
     {"type": "number", "minimum": 0, "maximum": 999_999_999},
 )
-PREFER: Final = Parameter("Prefer", "header", "`wait=N` (RFC 7240) is the same; other preferences are ignored.", {"type": "string"})
-APPLIED: Final = Header("Preference-Applied", "`wait=N`, as it was heeded.", {"type": "string", "pattern": "^wait=[0-9]+$"}, always=False)
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d+)?([eE]-\d{1,3})?", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_WAIT = re.compile(r"\s*wait\s*(?:=\s*\"?(\d{1,9})\"?)?\s*(?:;.*)?", re.IGNORECASE)
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "malformed"}
 
 
@@ -47,6 +44,7 @@ class Handler(RequestHandler):
     calls: ClassVar[Mapping[str, Call]] = {}  # what each method takes and answers: /openapi.json
     request_id = ""
     code = ""  # of the problem that was answered
+    preferences = Preferences()
 
     def set_default_headers(self) -> None:
         self.request_id = self.request_id or asked_id(self.request.headers) or self.application.next_request_id()
@@ -80,18 +78,16 @@ class Handler(RequestHandler):
             raise BadInput(f"The parameter {name} is not UTF-8.", code="bad_parameter", parameter=name) from None
 
     def wait_s(self) -> float:
-        """How long the client wants to wait for the end of the job: ``?wait=N`` or ``Prefer: wait=N``, at most 60 s."""
+        """How long the client wants to wait for the end of the job: ``?wait=N``, else ``Prefer: wait=N``, at most 60 s. What
+        becomes of the preferences is said with the answer (`reply_job`)."""
+        self.preferences = prefer.read(self.request.headers.get("Prefer", ""))
         asked = self.query("wait")
-        if asked is not None:
-            if not _SECONDS.fullmatch(asked):
-                raise BadInput("wait is a number of seconds, 0 or more.", code="bad_parameter", parameter="wait")
-            return min(float(asked), MAX_WAIT_S)
-        for preference in self.request.headers.get("Prefer", "").split(","):
-            if match := _WAIT.fullmatch(preference):
-                seconds = min(int(match[1]) if match[1] else MAX_WAIT_S, MAX_WAIT_S)
-                self.set_header("Preference-Applied", f"wait={seconds}")
-                return seconds
-        return 0
+        if asked is None:
+            return self.preferences.wait_s or 0
+        if not _SECONDS.fullmatch(asked):
+            raise BadInput("wait is a number of seconds, 0 or more.", code="bad_parameter", parameter="wait")
+        self.preferences = Preferences(None, self.preferences.respond_async)
+        return min(float(asked), MAX_WAIT_S)
 
     # -- out --------------------------------------------------------------------------------------------------------------
 

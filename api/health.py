@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import ClassVar
 
-from api import queues
+from api import figures
 from api.described import TEXT, Answer, Call, record
 from api.handler import Handler
 from api.plain import number
@@ -84,7 +84,8 @@ class Metrics(Handler):
     }
 
     async def get(self) -> None:
-        metrics.WAITING.set(self.application.waiters.waiting)
+        metrics.WAITING.set(self.application.waiters.count(moves=False))
+        metrics.STREAMS.set(self.application.waiters.count(moves=True))
         with suppress(NotDone):
             await self._look()
         self.set_header("Content-Type", KIND)
@@ -92,9 +93,12 @@ class Metrics(Handler):
 
     async def _look(self) -> None:
         plain = self.application.plain
-        open_, workers = await plain.read(lambda pipe: (pipe.scard(keys.OPEN), pipe.hlen(keys.WORKERS)))
-        metrics.OPEN.set(number(open_))
+        (workers,) = await plain.read(lambda pipe: pipe.hlen(keys.WORKERS))
         metrics.WORKERS.set(number(workers))
-        for queue in await queues.queues(plain):
+        seen = await figures.read(plain)
+        metrics.OPEN.set(seen.open)
+        metrics.REDIS_USED.set(seen.memory.used)
+        metrics.REDIS_MOST.set(seen.memory.most)
+        for queue in seen.queues:
             metrics.QUEUED.labels(queue.name).set(queue.queued)
             metrics.STARTED.labels(queue.name).set(queue.started)

@@ -38,7 +38,7 @@ _ACCEPTED = metrics.SUBMITTED.labels("accepted")
 _HEAD = (
     b"HTTP/1.1 202 Accepted\r\nServer: millpond\r\nContent-Type: application/json\r\nDate: %b\r\nX-Request-Id: %b\r\n"
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
-    b'%bLocation: /v1/jobs/%b\r\nRetry-After: 1\r\nEtag: "1"\r\nContent-Length: %d\r\n\r\n'
+    b'%bLocation: /v1/jobs/%b\r\nRetry-After: 1\r\nEtag: "1"\r\nVary: Prefer\r\nContent-Length: %d\r\n\r\n'
 )
 
 

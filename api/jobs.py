@@ -1,17 +1,21 @@
 """/v1/jobs: submit, read, list, cancel, retry."""
 
+from dataclasses import replace
 from typing import ClassVar, Final
 
-from api import idempotency
+from api import etags, idempotency
 from api.codes import UNREADABLE
-from api.control import IF_MATCH, Moved, version_of
-from api.described import ETAG, LOCATION, MOVES, QUOTA, READS, RETRY_AFTER, Answer, Call, ref
-from api.handler import APPLIED, PREFER, WAIT, Handler
+from api.control import Moved, version_mismatch
+from api.described import LOCATION, MOVES, QUOTA, READS, RETRY_AFTER, Answer, Call, ref
+from api.etags import ETAG, IF_MATCH, IF_NONE_MATCH
+from api.handler import WAIT, Handler
+from api.prefer import APPLIED, PREFER
 from api.query import PARAMETERS, read_query
-from api.waiters import Bell
+from api.watch import Watch
 from millpond.errors import Unavailable
 from millpond.job import Job
 
+AGAIN: Final = replace(RETRY_AFTER, always=False)  # of a job that has not ended when its wait is over
 JOB, MOVED = ref("Job"), {"anyOf": [ref("Job"), ref("Moved")]}
 FOLLOWED: Final = ("readJob", "cancelJob", "retryJob")  # by the id of the job that a call answered with
 
@@ -25,21 +29,32 @@ SUBMITTING: Final = (  # what keeps a job from being accepted, beside a body tha
 class JobHandler(Handler):
     """A handler that answers with a job, and may wait for its end."""
 
-    bell: Bell | None = None
+    watch: Watch | None = None
 
     async def ended(self, id: str, seconds: float) -> Job:
         """The job when it has ended, or as it is after so many seconds; at once if the client leaves or we drain."""
-        self.bell = Bell()
-        return await self.application.lookup.wait(id, seconds, self.bell)
+        self.watch = Watch()
+        return await self.application.waiters.ended(id, seconds, self.watch)
 
     def on_connection_close(self) -> None:
-        if self.bell:
-            self.bell.dismiss()
+        if self.watch:
+            self.watch.dismiss()
 
     def reply_job(self, job: Job, status: int = 200) -> None:
-        """Answer with a job and its ETag."""
-        self.set_header("ETag", f'"{job.version}"')
+        """Answer with a job and its ETag, and say what became of the client's preferences."""
+        self.set_header("ETag", etags.tag(job))
+        self.set_header("Vary", "Prefer")
+        cut_short = self.watch is not None and self.watch.dismissed and not job.final
+        if applied := self.preferences.applied(accepted=status == 202, waited=not cut_short):
+            self.set_header("Preference-Applied", applied)
         self.reply(job.public(), status)
+
+    def reply_unchanged(self, job: Job) -> None:
+        """Answer that the client has this already (RFC 9110, 15.4.5)."""
+        self.set_header("ETag", etags.tag(job))
+        self.set_header("Vary", "Prefer")
+        self.set_status(304)
+        self.finish()
 
     def reply_accepted(self, job: Job) -> None:
         """Answer 202 for a job that goes on, 200 for one that ended."""
@@ -124,15 +139,27 @@ class OneJob(JobHandler):
             summary="Read a job",
             text="As it is now, or, with `wait`, when it has ended or that time is over. "
             "A job that failed is a 200 whose `status` is `failed`.",
-            takes=(WAIT, PREFER),
-            answers=(Answer(200, "The job.", JOB, (ETAG, APPLIED)),),
-            refuses=("bad_parameter", "not_found", *READS),
+            takes=(WAIT, PREFER, IF_MATCH, IF_NONE_MATCH),
+            answers=(
+                Answer(200, "The job.", JOB, (ETAG, APPLIED, AGAIN)),
+                Answer(304, "It is as you have it.", None, (ETAG, AGAIN)),
+            ),
+            refuses=("bad_parameter", "not_found", "version_mismatch", *READS),
         )
     }
 
     async def get(self, id: str) -> None:
         wait_s = self.wait_s()
-        self.reply_job(await (self.ended(id, wait_s) if wait_s else self.application.lookup.get(id)))
+        job = await (self.ended(id, wait_s) if wait_s else self.application.lookup.get(id))
+        allowed = etags.versions(self.request.headers.get("If-Match"))
+        if allowed is not None and job.version not in allowed:
+            raise version_mismatch(job.version)
+        if wait_s and not job.final:
+            self.set_header("Retry-After", "1")
+        if etags.unchanged(self.request.headers.get("If-None-Match"), etags.tag(job)):
+            self.reply_unchanged(job)
+        else:
+            self.reply_job(job)
 
 
 class _Move(JobHandler):
@@ -168,8 +195,7 @@ class Cancel(_Move):
     }
 
     async def post(self, id: str) -> None:
-        version = version_of(self.request.headers.get("If-Match"))
-        await self.settle(id, await self.application.control.cancel(id, version))
+        await self.settle(id, await self.application.control.cancel(id, etags.versions(self.request.headers.get("If-Match"))))
 
 
 class Retry(_Move):
@@ -190,5 +216,4 @@ class Retry(_Move):
     }
 
     async def post(self, id: str) -> None:
-        version = version_of(self.request.headers.get("If-Match"))
-        await self.settle(id, await self.application.control.retry(id, version))
+        await self.settle(id, await self.application.control.retry(id, etags.versions(self.request.headers.get("If-Match"))))

@@ -16,8 +16,8 @@ from millpond.errors import NotDone, OutcomeUnknown
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-DEADLINE_S = 1.0  # from arrival to an answer, whatever Redis does
-SILENCE_S = 0.75  # a reply that is so late is lost; what is left of the deadline is for those who waited behind it
+DEADLINE_S = 1.05  # from arrival to an answer, whatever Redis does
+SILENCE_S = 0.9  # a reply that is so late is lost; what is left of the deadline is for those who waited behind it
 WAITING_BYTES = 64 << 20  # more than this waiting: refuse, or a stalled Redis fills our memory
 BATCH_BYTES = 4 << 20  # a script call of this size holds Redis for some 10 ms; twice that is felt by workers
 _LOOK_S = 0.05  # how often waiting requests are looked at for their deadline

@@ -1,32 +1,67 @@
 """Where a job is read: Redis while it is open, the database after; any replica answers the same."""
 
-import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from api.calls import Reads
 from api.records import Records
-from api.waiters import Bell, Waiters
 from millpond import moves
-from millpond.errors import NotFound, Unavailable, Undecodable
-from millpond.job import Job
+from millpond.attempt import Attempt
+from millpond.errors import NotFound, Undecodable
+from millpond.job import Job, attempts_from_hash
 
-RECHECK_S = 1.0  # how long a lost message can delay a waiter
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Redis holds of a job: whether it is open, and its hash."""
+
+    id: str
+    open: bool
+    fields: Mapping[str, bytes]
+
+    def judged(self) -> tuple[bool, Job | None]:
+        """As `Lookup.live`."""
+        try:
+            return self.open, Job.from_hash(self.id, self.fields) if self.fields else None
+        except Undecodable:
+            return self.open, None
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(map(len, self.fields.values()))
 
 
 class Lookup:
-    """Reads one job, and waits for its end."""
+    """Reads jobs."""
 
-    def __init__(self, reads: Reads, records: Records, waiters: Waiters) -> None:
+    def __init__(self, reads: Reads, records: Records) -> None:
         self._reads = reads
         self._records = records
-        self._waiters = waiters
 
-    async def get(self, id: str, channel: str = "") -> Job:
-        """A job as it is now. Raises NotFound, NotDone or StoreUnavailable.
+    async def get(self, id: str) -> Job:
+        """A job as it is now. Raises NotFound, NotDone or StoreUnavailable."""
+        return await self.settled(id, *await self.live(id))
+
+    async def live(self, id: str) -> tuple[bool, Job | None]:
+        """What Redis knows: whether the job is open, and the job. A hash that nobody can read is left to its record."""
+        return Seen(id, *await self._reads.run(moves.listen(id))).judged()
+
+    async def live_all(self, items: Sequence[tuple[str, moves.Told]], channel: str) -> list["Seen"]:
+        """As `live`, many in one call, which also says what is to be told of each on `channel`."""
+        heard = await self._reads.run(moves.listen_all(items, channel))
+        return [Seen(id, *one) for (id, _), one in zip(items, heard, strict=True)]
+
+    async def glance(self, items: Sequence[tuple[str, int | None]]) -> list[str]:
+        """Which of these jobs ended, are gone, or have another version than this one."""
+        return await self._reads.run(moves.glance(items))
+
+    async def settled(self, id: str, open_: bool, live: Job | None) -> Job:
+        """The job after Redis has spoken. Raises NotFound or StoreUnavailable.
 
         The database has the last word only once the job has left the open set, which happens after the commit: what was seen
         once is never followed by something older. A job that neither knows yet was put by stock RQ just now.
         """
-        open_, live = await self.live(id, channel)
         if open_ and live:
             return live
         row = await self._records.get(id)
@@ -36,29 +71,16 @@ class Lookup:
             return live
         raise NotFound(f"There is no job {id}.")
 
-    async def live(self, id: str, channel: str = "") -> tuple[bool, Job | None]:
-        """What Redis knows: whether the job is open, and the job. A hash that nobody can read is left to its record."""
-        open_, fields = await self._reads.run(moves.listen(id, channel))
-        try:
-            return open_, Job.from_hash(id, fields) if fields else None
-        except Undecodable:
-            return open_, None
+    async def attempts(self, id: str) -> list[Attempt]:
+        """The attempts that ended, of all runs, in order: what the record holds, and what it has yet to be told. Raises NotDone or
+        StoreUnavailable."""
+        _, hash = await self._reads.run(moves.listen(id))
+        known = {(one.run, one.attempt): one for one in [*_outcomes(id, hash), *await self._records.attempts(id)]}
+        return [known[place] for place in sorted(known)]
 
-    async def wait(self, id: str, seconds: float, bell: Bell) -> Job:
-        """The job when it has ended, or as it is after `seconds` or when `bell` is dismissed. Raises as `get`.
 
-        A Redis or database that is away meanwhile is waited for, too, as long as there is time.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        with self._waiters.watch(id, bell):
-            while True:
-                patient = loop.time() < deadline and not bell.dismissed
-                try:
-                    job = await self.get(id, self._waiters.channel if patient else "")
-                    if job.final or not patient:
-                        return job
-                except Unavailable:
-                    if not patient:
-                        raise
-                await bell.wait(min(RECHECK_S, max(0.0, deadline - loop.time())))
+def _outcomes(id: str, hash: Mapping[str, bytes]) -> list[Attempt]:
+    try:
+        return attempts_from_hash(id, hash)
+    except Undecodable:
+        return []

@@ -24,6 +24,7 @@ _LICENSE: Final = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
 
 IN_PATH: Final = {
     "id": Parameter("id", "path", "The job's id.", {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}),
+    "batch": Parameter("batch", "path", "The batch's id.", {"type": "string", "pattern": "^[0-9a-f]{24}$"}),
     "queue": Parameter("queue", "path", "The queue's name.", {"type": "string", "pattern": f"^{QUEUE_NAME.pattern}$"}),
 }
 """What the names in braces of a handler's `route` stand for."""

@@ -96,6 +96,7 @@ class Offer:
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.fields = submission_fields(entry, Overrides())
+        self.terms = Submission("", entry.queue, b"", self.fields)  # of a usual submission, all but its id and payload
         self.head = codec.render([entry.name, None])[:-1]  # of the payload
         self.blank = _blank(self)
 
@@ -155,10 +156,26 @@ def read(document: Any, find: Callable[[str], Offer | None]) -> Order:
     return _usual(document, find) or _read_carefully(document, find)
 
 
+def read_terms(document: Any, find: Callable[[str], Offer | None]) -> tuple[Submission, bytes]:
+    """As `read`, for one of very many: a submission whose terms are this one's (its id and payload mean nothing), and the payload."""
+    if usual := _usual_parts(document, find):
+        return usual[0].terms, usual[3]
+    submission = _read_carefully(document, find).submission
+    return submission, submission.data
+
+
 _USUAL = frozenset({"task", "args", "kwargs"})
 
 
 def _usual(document: Any, find: Callable[[str], Offer | None]) -> Order | None:
+    if usual := _usual_parts(document, find):
+        offer, args, kwargs, data = usual
+        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.fields))
+    return None
+
+
+def _usual_parts(document: Any, find: Callable[[str], Offer | None]) -> tuple[Offer, list[Any], dict[str, Any], bytes] | None:
+    """What a usual submission is made of: offer, args, kwargs, payload."""
     if type(document) is not dict or not document.keys() <= _USUAL:
         return None
     name, args, kwargs = document.get("task"), document.get("args", _NO_ARGS), document.get("kwargs", _NO_KWARGS)
@@ -167,8 +184,7 @@ def _usual(document: Any, find: Callable[[str], Offer | None]) -> Order | None:
     offer = find(name)
     if offer is None or offer.entry.check(args, kwargs):
         return None
-    data = b"%b,%b,%b]" % (offer.head, codec.render(args), codec.render(kwargs))
-    return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.fields))
+    return offer, args, kwargs, b"%b,%b,%b]" % (offer.head, codec.render(args), codec.render(kwargs))
 
 
 _NO_ARGS: list[Any] = []

@@ -47,6 +47,9 @@ _SAID = {
 }
 
 
+_SOON = frozenset({NotDone.code, OutcomeUnknown.code})
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is sent for an error."""
@@ -58,12 +61,12 @@ class Problem:
 
 
 def problem(error: MillpondError, request_id: str = "") -> Problem:
-    """The answer to an error. Retry-After goes with 429 and 503, jittered so that refused clients do not return as one; who does not
-    know what became of a request may ask at once."""
+    """The answer to an error. Retry-After goes with 429 and 503, jittered so that refused clients do not return as one; who waited for
+    Redis has waited a second already."""
     phrase = HTTPStatus(error.status).phrase
     headers = {"Content-Type": MEDIA_TYPE}
     if error.status in (429, 503):
-        headers["Retry-After"] = "1" if error.code == OutcomeUnknown.code else str(random.randint(1, 2))
+        headers["Retry-After"] = "1" if error.code in _SOON else str(random.randint(1, 2))
     detail = _SAID.get(error.code) or error.detail or phrase
     kind, title = "about:blank", phrase
     if isinstance(error, Throttled):

@@ -1,13 +1,14 @@
 """The database as the API reads it: a few threads, a deadline for each question, a clear answer when it is away."""
 
 import asyncio
+import builtins
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from api.outage import Outage
 from millpond.errors import StoreUnavailable
-from millpond.job import Job
+from millpond.job import Attempt, Job
 from millpond.store import JobFilter, Store, open_store
 
 T = TypeVar("T")
@@ -28,9 +29,17 @@ class Records:
         """One job's row, or None."""
         return await self._ask(lambda: self._store.get(id))
 
-    async def list(self, filter: JobFilter, limit: int, cursor: str | None) -> tuple[list[Job], str | None]:
+    async def attempts(self, id: str) -> builtins.list[Attempt]:
+        """The recorded attempts of one job, of all its runs, in order."""
+        return await self._ask(lambda: self._store.attempts(id))
+
+    async def list(self, filter: JobFilter, limit: int, cursor: str | None) -> tuple[builtins.list[Job], str | None]:
         """A page of rows, newest first, and the cursor of the next page."""
         return await self._ask(lambda: self._store.list(filter, limit, cursor))
+
+    async def between(self, first: str, last: str, outcomes: bool) -> builtins.list[Job]:
+        """The rows with these ids and all between, in order (`Store.between`)."""
+        return await self._ask(lambda: self._store.between(first, last, outcomes))
 
     async def _ask(self, question: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

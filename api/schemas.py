@@ -1,6 +1,7 @@
 """The JSON Schemas of what goes in and out, made from the models that check and carry it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal, get_type_hints
 
@@ -63,6 +64,13 @@ def components() -> dict[str, Schema]:
         "JobError": _plain(JobError),
         "Moved": _said(record(id=TEXT, status=_STATUS, version={"type": "integer"}), "The job moved, and cannot be read just now."),
         "Page": record(jobs=listed(ref("Job")), next={"type": ["string", "null"], "description": "the `cursor` of the next page"}),
+        "Batch": _batch(),
+        "CalledOff": record(
+            id=TEXT,
+            canceled={"type": "integer", "description": "jobs that ended at once"},
+            told={"type": "integer", "description": "jobs that run and were told to end"},
+            done={"type": "boolean", "description": "false: send it again, it goes on"},
+        ),
         "Task": _task(),
         "TaskParameter": _plain(Parameter),
         "Queue": _plain(Queue),
@@ -125,6 +133,30 @@ def _job() -> Schema:
     properties = {name: {**shape, "description": JOB[name]} for name, shape in shapes.items()}
     example = orjson.loads(codec.render(_SHOWN.public()))
     return {**_said(record(**properties), "A job as it stood when it was read."), "examples": [example]}
+
+
+BATCH: Final[Mapping[str, str]] = {
+    "id": "24 hexadecimal digits; the id of a line's job is these and the line's number in 8 hexadecimal digits",
+    "created_at": "when the upload began",
+    "complete": "whether the upload came to its end",
+    "canceled": "whether it was canceled; then it takes no more lines",
+    "lines": "lines consumed so far, counted from 1: those that became jobs, those refused, and blank ones",
+    "accepted": "lines that became jobs",
+    "rejected": "lines that were refused",
+    "counts": "of the accepted jobs, how many are in each status now; they add up to `accepted`",
+    "problems": "of the first 100 refused lines: `{line, code, detail, errors}`, codes and pointers as POST /v1/jobs answers them",
+}
+"""The members of a batch in the order of `Summary.public`, and what they mean."""
+
+
+def _batch() -> Schema:
+    whole: Schema = {"type": "integer", "minimum": 0}
+    shapes: dict[str, Schema] = dict.fromkeys(BATCH, whole)
+    shapes |= {"id": TEXT, "created_at": _plain(datetime), "complete": {"type": "boolean"}, "canceled": {"type": "boolean"}}
+    shapes["counts"] = record(**{state.value: whole for state in State})
+    shapes["problems"] = listed(record(line=whole, code={"enum": list(PROBLEMS)}, detail=TEXT, errors=listed(ref("Fault"))))
+    properties = {name: {**shape, "description": BATCH[name]} for name, shape in shapes.items()}
+    return _said(record(**properties), "A batch as it is at one moment.")
 
 
 def _task() -> Schema:

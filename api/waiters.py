@@ -1,118 +1,199 @@
-"""Who waits for the end of which job, and one Redis subscription per replica that tells them (rule 14).
+"""Who waits for which job, and how they are told: by one subscription and one reader per replica (rule 14).
 
-Pub/sub only hastens: a message can be lost with a connection, so whoever waits looks again every second (`lookup`).
+    a message, a new watch, the sweep  ->  ring  ->  read (many jobs in one call)  ->  tell every watch of that job
+
+The cost of waiting is the replica's, not each request's: 5,000 requests that wait are some twenty calls a second, and a job is read
+once however many wait for it. Pub/sub only hastens: a message can be lost with a connection, so the sweep asks Redis every second
+which of all these jobs moved.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 
-import redis.asyncio
-from redis.exceptions import RedisError
+from api.lookup import Lookup
+from api.subscription import Subscription
+from api.watch import Watch
+from millpond import keys
+from millpond.errors import MillpondError, NotDone, Unavailable
+from millpond.job import Job
+from millpond.moves import Told
 
-from millpond import broker, keys
+SWEEP_S = 1.0  # how long a lost message can delay a watch
+LOOK_S = 5.0  # for a last look at a job: far beyond Redis's and the database's own deadlines
+_READ_AT_ONCE = 128  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
+_READ_BYTES = 4 << 20  # when a read was longer than that, the next one is of half as many jobs
+_TOLD_AT_ONCE = 16  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
+_SWEPT_AT_ONCE = 250  # jobs; half a millisecond of Redis's time
 
-_QUIET_S = 5.0  # a ping after this long without a message; no answer within another: the connection is dead
-_AGAIN_S = 0.5  # reconnect back-off
 
+@dataclass(slots=True)
+class _Watched:
+    """One job that is waited for. `version`: as last told, None before; `missed`: it could not be read when it should have been."""
 
-class Bell:
-    """What one request waits on. It rings when the job may have ended; dismissed, it will wait no more."""
+    watches: set[Watch] = field(default_factory=set)
+    version: int | None = None
+    missed: bool = False
 
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
-        self.dismissed = False
+    @property
+    def asked(self) -> Told:
+        """What Redis should tell of it."""
+        if any(watch.moves for watch in self.watches):
+            return "watchers"
+        return "waiters" if any(watch.patient for watch in self.watches) else ""
 
-    def ring(self) -> None:
-        """Look at the job."""
-        self._rung.set()
-
-    def dismiss(self) -> None:
-        """Stop waiting: the client left, or this replica drains."""
-        self.dismissed = True
-        self._rung.set()
-
-    async def wait(self, timeout_s: float) -> None:
-        """Until it rings, at most `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._rung.wait()
-        except TimeoutError:
-            pass
-        self._rung.clear()
+    def tell(self, told: Job | MillpondError) -> None:
+        self.missed = isinstance(told, Unavailable)
+        if isinstance(told, Job):
+            self.version = told.version
+        for watch in self.watches:
+            watch.tell(told)
 
 
 class Waiters:
-    """All bells of this replica, by job id."""
+    """All watches of this replica, by job id."""
 
-    def __init__(self, redis_url: str, replica: str) -> None:
-        self.channel = keys.ended_channel(replica)
-        self._client = broker.connect_async(redis_url)
-        self._bells: dict[str, set[Bell]] = {}
+    def __init__(self, redis_url: str, replica: str, lookup: Lookup) -> None:
+        self._channel = keys.told_channel(replica)
+        self._subscription = Subscription(redis_url, self._channel, self.ring)
+        self._lookup = lookup
+        self._watched: dict[str, _Watched] = {}
+        self._rung: dict[str, None] = {}  # to be read, in the order of their ringing
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reader: asyncio.Task[None] | None = None
+        self._at_once = _READ_AT_ONCE
         self._draining = False
-        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Subscribe, and stay subscribed."""
-        self._task = asyncio.get_running_loop().create_task(self._stay_subscribed())
+        """Begin to listen and to sweep."""
+        self._subscription.start()
+        self._spawn(self._sweep_always())
 
     @contextmanager
-    def watch(self, id: str, bell: Bell) -> Iterator[None]:
-        """Inside the block `bell` rings when the job ends. Enter it before the job is read: subscribe, read, then wait."""
+    def watching(self, id: str, watch: Watch) -> Iterator[None]:
+        """Inside the block `watch` is told of the job, first of how it is now."""
+        watched = self._watched.setdefault(id, _Watched())
+        watched.watches.add(watch)
+        self.ring(id)
         if self._draining:
-            bell.dismiss()
-        bells = self._bells.setdefault(id, set())
-        bells.add(bell)
+            watch.dismiss()
         try:
             yield
         finally:
-            bells.discard(bell)
-            if not bells and self._bells.get(id) is bells:
-                del self._bells[id]
+            watched.watches.discard(watch)
+            if not watched.watches and self._watched.get(id) is watched:
+                del self._watched[id]
 
-    @property
-    def waiting(self) -> int:
-        """How many requests wait now."""
-        return sum(map(len, self._bells.values()))
+    async def ended(self, id: str, seconds: float, watch: Watch) -> Job:
+        """The job when it has ended, or as it is after `seconds` or when `watch` is dismissed. Raises NotFound, NotDone or
+        StoreUnavailable; an outage in the meantime is waited for, too."""
+        with self.watching(id, watch):
+            return (await watch.next(seconds) if seconds else None) or await self.look(id, watch)
+
+    async def look(self, id: str, watch: Watch) -> Job:
+        """The job as it is now, for a watch that waits for no more. Raises as `ended`."""
+        watch.hurry()
+        self.ring(id)
+        job = await watch.next(LOOK_S)
+        if job is None:
+            raise NotDone("Redis is slow.")
+        return job
+
+    def count(self, moves: bool) -> int:
+        """How many requests wait now for each move, or for an end."""
+        return sum(watch.moves == moves for watched in self._watched.values() for watch in watched.watches)
 
     def drain(self) -> None:
         """Let everybody go at once, and whoever still comes."""
         self._draining = True
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.dismiss()
+        for watched in self._watched.values():
+            for watch in watched.watches:
+                watch.dismiss()
 
     async def close(self) -> None:
-        """End the subscription."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        await self._client.aclose()
+        """End what `start` began."""
+        await self._subscription.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _stay_subscribed(self) -> None:
+    def ring(self, id: str) -> None:
+        """Have a job read, if somebody here waits for it."""
+        if id not in self._watched:
+            return
+        self._rung[id] = None
+        if self._reader is None:
+            self._reader = self._spawn(self._read())
+
+    # -- reading ----------------------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        """Read what was rung, some jobs at a time, until nothing is left. What rings meanwhile is read again."""
+        try:
+            while self._rung:
+                ids = list(islice(self._rung, self._at_once))
+                for id in ids:
+                    del self._rung[id]
+                await self._read_some([id for id in ids if id in self._watched])
+        finally:
+            self._reader = None
+
+    async def _read_some(self, ids: Sequence[str]) -> None:
+        items: list[tuple[str, Told]] = [(id, self._watched[id].asked) for id in ids]
+        try:
+            seen = await self._lookup.live_all(items, self._channel)
+        except NotDone as error:  # whoever would rather hear that than wait hears it now: a call more would only add its time-out
+            for id in [*ids, *self._rung]:
+                self._tell(id, error)
+            self._rung.clear()
+            return
+        for number, (id, one) in enumerate(zip(ids, seen, strict=True), 1):
+            open_, live = one.judged()
+            if open_ and live:
+                self._tell(id, live)
+            else:
+                self._spawn(self._read_record(id, open_, live))
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)  # those who were told have their turn
+        self._at_once = max(1, self._at_once // 2) if sum(one.size for one in seen) > _READ_BYTES else _READ_AT_ONCE
+
+    async def _read_record(self, id: str, open_: bool, live: Job | None) -> None:
+        """Tell what the database says; a task of its own, so that a slow one delays nobody whom Redis can answer."""
+        try:
+            self._tell(id, await self._lookup.settled(id, open_, live))
+        except MillpondError as error:
+            self._tell(id, error)
+
+    def _tell(self, id: str, told: Job | MillpondError) -> None:
+        if watched := self._watched.get(id):
+            watched.tell(told)
+
+    # -- the sweep --------------------------------------------------------------------------------------------------------------
+
+    async def _sweep_always(self) -> None:
         while True:
-            try:
-                async with self._client.pubsub() as channel:
-                    await channel.subscribe(self.channel)
-                    self._ring_all()  # whatever was published while nobody listened is found by looking
-                    await self._listen(channel)
-            except (RedisError, OSError, TimeoutError):
-                await asyncio.sleep(_AGAIN_S)
+            ids = list(self._watched)
+            pieces = [ids[at : at + _SWEPT_AT_ONCE] for at in range(0, len(ids), _SWEPT_AT_ONCE)] or [ids]
+            for piece in pieces:
+                await asyncio.sleep(SWEEP_S / len(pieces))  # spread over the second
+                await self._sweep([id for id in piece if id in self._watched])
 
-    async def _listen(self, channel: "redis.asyncio.client.PubSub") -> None:
-        pinged = False
-        while True:
-            message = await channel.get_message(timeout=_QUIET_S)
-            if message is None:
-                if pinged:
-                    raise TimeoutError
-                await channel.ping()
-            elif message["type"] == "message":
-                for bell in self._bells.get(message["data"].decode(errors="replace"), ()):
-                    bell.ring()
-            pinged = message is None
+    async def _sweep(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        items = [(id, watched.version if watched.asked == "watchers" else None) for id in ids if (watched := self._watched[id])]
+        try:
+            moved = await self._lookup.glance(items)
+        except NotDone:
+            return  # the next one finds it
+        for id in [*moved, *(id for id in ids if id in self._watched and self._watched[id].missed)]:
+            self.ring(id)
 
-    def _ring_all(self) -> None:
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.ring()
+    def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

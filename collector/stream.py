@@ -7,8 +7,9 @@ taken over. Every reader of the group may see an event, and twice: nothing depen
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice, starmap
 from time import monotonic
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import redis
 
 from millpond import broker, keys, logs, moves
 
+SPANS_AT_ONCE: Final = 5  # events that point to hundreds of lines: more would be pending for longer than a dead collector's
 BLOCK_MS: Final = 500  # the longest wait for an event; shorter than the socket's time-out (broker.TIMEOUT_S)
 
 log = logs.get("collector.stream")
@@ -23,12 +25,16 @@ log = logs.get("collector.stream")
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """One event: look at this job. `entry` names it in the stream; `id` is empty in what no script of ours wrote."""
+    """Look at this job. `entry` names its event in the stream, and is empty where more of that event's jobs come after this one;
+    `id` is empty in what no script of ours wrote."""
 
     entry: bytes
     id: str
     version: int
     kind: str
+
+
+Entry = tuple[bytes, dict[bytes, bytes] | None]
 
 
 class Stream:
@@ -42,11 +48,16 @@ class Stream:
         self._reclaim_every_s = dead_s / 4
         self._reclaim_at = 0.0
         self._reclaim_from: Any = "0-0"
+        self._count = batch
+        self._rest: Iterator[Pointer] = iter(())
 
     def read(self) -> list[Pointer]:
-        """The next events, at most a batch: those that the dead left, else new ones, waited for up to BLOCK_MS."""
+        """The next pointers, at most a batch: of events that the dead left, else of new ones, waited for up to BLOCK_MS."""
         try:
-            return self._reclaim() or self._new()
+            if pointers := list(islice(self._rest, self._batch)):
+                return pointers
+            self._rest = chain.from_iterable(starmap(_pointers, self._reclaim() or self._new()))
+            return list(islice(self._rest, self._batch))
         except redis.exceptions.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -55,7 +66,9 @@ class Stream:
 
     def ack(self, pointers: Iterable[Pointer]) -> None:
         """Take events out of the stream for good."""
-        entries = [one.entry for one in pointers]
+        entries = [one.entry for one in pointers if one.entry]
+        if not entries:
+            return
         with self._client.pipeline(transaction=False) as pipeline:
             # In this order: if only the first is done, XAUTOCLAIM drops what is pending of deleted entries; an entry that was
             # acknowledged and not deleted would stay for ever, and count as one that waits.
@@ -74,11 +87,13 @@ class Stream:
         if broker.run(self._client, moves.enroll()):
             log.info("group_created")
 
-    def _new(self) -> list[Pointer]:
-        reply: Any = self._client.xreadgroup(keys.GROUP, self.consumer, {keys.EVENTS: ">"}, count=self._batch, block=BLOCK_MS)
-        return [_pointer(*entry) for _, entries in reply for entry in entries]
+    def _new(self) -> list[Entry]:
+        reply: Any = self._client.xreadgroup(keys.GROUP, self.consumer, {keys.EVENTS: ">"}, count=self._count, block=BLOCK_MS)
+        entries = [entry for _, found in reply for entry in found]
+        self._count = min(SPANS_AT_ONCE, self._batch) if any(b"l" in (fields or {}) for _, fields in entries) else self._batch
+        return entries
 
-    def _reclaim(self) -> list[Pointer]:
+    def _reclaim(self) -> list[Entry]:
         if monotonic() < self._reclaim_at:
             return []
         reply: Any = self._client.xautoclaim(
@@ -90,7 +105,7 @@ class Stream:
             self._strike_off_the_dead()
         if entries:
             log.info("events_reclaimed", events=len(entries))
-        return [_pointer(*entry) for entry in entries]
+        return list(entries)
 
     def _strike_off_the_dead(self) -> None:
         # Long after its events went to others. One that was only paused, and reads in the instant between these two commands, loses
@@ -100,9 +115,15 @@ class Stream:
                 self._client.xgroup_delconsumer(keys.EVENTS, keys.GROUP, consumer["name"])
 
 
-def _pointer(entry: bytes, fields: dict[bytes, bytes] | None) -> Pointer:
+def _pointers(entry: bytes, fields: dict[bytes, bytes] | None) -> Iterator[Pointer]:
+    """An event's pointers: one, or one for each line of a batch that it tells of (scripts/append.lua)."""
     fields = fields or {}
     try:
-        return Pointer(entry, fields[b"j"].decode(), int(fields[b"v"]), fields.get(b"k", b"").decode())
+        id, version, kind = fields[b"j"].decode(), int(fields[b"v"]), fields.get(b"k", b"").decode()
+        lines = moves.lines_of(fields[b"l"].decode()) if b"l" in fields else []
     except (KeyError, ValueError):
-        return Pointer(entry, "", 0, "unreadable")
+        yield Pointer(entry, "", 0, "unreadable")
+        return
+    for line in lines[:-1]:
+        yield Pointer(b"", moves.line_id(id, line), version, kind)
+    yield Pointer(entry, moves.line_id(id, lines[-1]) if lines else id, version, kind)

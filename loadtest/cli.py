@@ -14,7 +14,7 @@ from loadtest.burst import send_all, watch
 from loadtest.intake import report
 from loadtest.intake.contenders import NAMES
 from loadtest.intake.rounds import Plan as Rounds
-from loadtest.intake.rounds import Unclean
+from loadtest.intake.rounds import Refused, Unclean
 from loadtest.intake.run import QUICK, Size
 from loadtest.intake.run import run as measure_intake
 from loadtest.plan import Plan
@@ -99,7 +99,7 @@ def intake(
     size = QUICK if quick else Size(plan=plan, batch_jobs=batch_jobs, memory_jobs=memory_jobs)
     try:
         figures = measure_intake(replace(size, only=_names(only)), partial(typer.echo, err=True))
-    except Unclean as error:
+    except (Unclean, Refused) as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from error
     typer.echo("\n".join(report.lines(figures)))

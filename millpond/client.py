@@ -11,7 +11,7 @@ environment names are not used.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -43,6 +43,11 @@ def _query(filters: Mapping[str, Any]) -> dict[str, str]:
 def _options(request: Send) -> dict[str, Any]:
     options: dict[str, Any] = {"params": dict(request.query), "headers": dict(request.headers), "timeout": request.timeout_s}
     return options | ({} if request.body is None else {"content": request.body})
+
+
+async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in body:
+        yield piece
 
 
 def _reply(response: httpx2.Response) -> Reply:
@@ -90,6 +95,11 @@ class Client:
     def submit_body(self, body: Mapping[str, Any], *, idempotency_key: str | None = None, wait_s: float | None = None) -> JobView:
         """Submit a job by the whole document of POST /v1/jobs: for options that `submit` lacks."""
         return self._run(conversation.submit(body, idempotency_key or uuid4().hex, wait_s, self._timeout_s))
+
+    def submit_many(self, bodies: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None) -> Document:
+        """Submit a batch of any length, streamed, and answer it; each body as `submit_body` takes it. It is sent once: after an ApiError,
+        the same bodies with the same key go on where it broke off. `timeout_s` is for each piece."""
+        return self._run(conversation.submit_many(bodies, idempotency_key or uuid4().hex, self._timeout_s))
 
     def get(self, id: str, wait_s: float | None = None) -> JobView:
         """A job as it is now, or, with `wait_s`, when it has ended or that time is over."""
@@ -201,6 +211,10 @@ class AsyncClient:
         """As `Client.submit_body`."""
         return await self._run(conversation.submit(body, idempotency_key or uuid4().hex, wait_s, self._timeout_s))
 
+    async def submit_many(self, bodies: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None) -> Document:
+        """As `Client.submit_many`."""
+        return await self._run(conversation.submit_many(bodies, idempotency_key or uuid4().hex, self._timeout_s))
+
     async def get(self, id: str, wait_s: float | None = None) -> JobView:
         """As `Client.get`."""
         return await self._run(conversation.get(id, wait_s, self._timeout_s))
@@ -270,6 +284,9 @@ class AsyncClient:
             await asyncio.sleep(step.seconds)
             return None
         try:
-            return _reply(await self._http.request(step.method, step.path, **_options(step)))
+            options = _options(step)
+            if not isinstance(step.body, bytes | None):
+                options["content"] = _pieces(step.body)
+            return _reply(await self._http.request(step.method, step.path, **options))
         except httpx2.HTTPError as error:
             return _no_answer(error)

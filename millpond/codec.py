@@ -5,7 +5,6 @@ without NUL, which PostgreSQL's jsonb cannot hold, and at most `MAX_DEPTH` deep.
 of goes to the careful path, which alone refuses and knows every fault by its JSON Pointer (RFC 6901, as URI fragment).
 """
 
-import contextlib
 import re
 import zlib
 from typing import Any, Final
@@ -29,8 +28,9 @@ _AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
 _STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def decode(raw: bytes, limit: int = MAX_BODY_BYTES, values: int | None = MAX_BODY_VALUES) -> Any:
-    """Read one JSON text of at most `limit` bytes and about `values` values (None: any number).
+def decode(raw: bytes, limit: int = MAX_BODY_BYTES, values: int | None = MAX_BODY_VALUES, plain: bool = False) -> Any:
+    """Read one JSON text of at most `limit` bytes and about `values` values (None: any number); `plain` where it is part of a text
+    that `is_plain`.
 
     Raises TooLarge (too_large) or BadInput with every fault and where it is: bad_json, bad_utf8, duplicate_key, too_deep,
     too_many_values, number_too_large, not_a_number, lone_surrogate, nul_character. Nothing else escapes, whatever the bytes.
@@ -40,10 +40,12 @@ def decode(raw: bytes, limit: int = MAX_BODY_BYTES, values: int | None = MAX_BOD
     if values is not None and len(raw) > values and _separators(raw, values) > values:
         detail = f"The body has more than {values} values."
         raise BadInput(detail, code="too_many_values", faults=[jsonfaults.fault((), "too_many_values", detail)], limit=values)
-    with contextlib.suppress(orjson.JSONDecodeError):
+    try:
         value = orjson.loads(raw)
-        if _is_faithful(raw) and not _too_deep(raw) and raw.count(b":") == orjson.dumps(value).count(b":"):
-            return value
+    except orjson.JSONDecodeError:
+        return _decode_carefully(raw)
+    if (plain or is_plain(raw)) and not _too_deep(raw) and raw.count(b":") == orjson.dumps(value).count(b":"):
+        return value
     return _decode_carefully(raw)
 
 
@@ -64,8 +66,8 @@ def _commas_and_brackets(raw: bytes) -> int:
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
-def _is_faithful(raw: bytes) -> bool:
-    """Whether orjson, which took this text, reads it as we want it, but for its depth and for duplicate keys.
+def is_plain(raw: bytes) -> bool:
+    """Whether orjson, if it takes this text, or one of the texts in it, reads it as we want it, but for depth and duplicate keys.
 
     orjson takes NUL (always written \\u0000), turns integers beyond 64 bit into floats, and allows a depth of 1,024. It keeps
     the last of two equal keys, so its value, written again, has fewer colons than the text; only an escaped colon (\\u003a)

@@ -7,7 +7,7 @@ was surely not done, or may be done twice, is sent again within the deadline; a 
 import math
 import random
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -50,7 +50,7 @@ class Send:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    body: bytes | Iterable[bytes] | None = None
     repeatable: bool = True
     wait_s: float = 0
     timeout_s: float = 0
@@ -93,6 +93,17 @@ def submit(body: Mapping[str, Any], idempotency_key: str, wait_s: float | None, 
     job = JobView.of(_document((yield from _ask(request, timeout_s))))
     left = deadline - time.monotonic()
     return (yield from get(job.id, left, timeout_s)) if left > 0 and not job.final else job
+
+
+def submit_many(bodies: Iterable[Mapping[str, Any]], idempotency_key: str, timeout_s: float) -> Talk[Document]:
+    """POST /v1/batches, once: what was not taken of an upload is sent by sending all of it again with its key."""
+    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": idempotency_key}
+    lines = (codec.encode(body) + b"\n" for body in bodies)
+    reply = yield Send(method="POST", path="/v1/batches", headers=headers, body=lines, timeout_s=timeout_s)
+    if not isinstance(reply, Reply) or reply.status >= 400:
+        raise _error_of(reply)
+    batch: Document = _document(reply)
+    return batch
 
 
 def get(id: str, wait_s: float | None, timeout_s: float) -> Talk[JobView]:

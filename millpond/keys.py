@@ -54,6 +54,8 @@ PREFIXES: Final = {
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
+    "BATCH": "mp:batch:",  # {batch}               HASH counter of lines, counts of jobs, the first problems
+    "BATCH_KEY": "mp:batchkey:",  # {digest}       STRING the batch of an Idempotency-Key
     "IDEMPOTENCY": "mp:idempotency:",  # {slot}:{level}:{number}  HASH digest -> raw id, body digest; + if full
 }
 
@@ -73,9 +75,9 @@ def named(prefix: str, rest: str) -> str:
     return PREFIXES[prefix] + rest
 
 
-def ended_channel(replica: str) -> str:
-    """The pub/sub channel on which an API replica hears which jobs ended."""
-    return f"mp:ended:{replica}"
+def told_channel(replica: str) -> str:
+    """The pub/sub channel on which an API replica hears which jobs moved."""
+    return f"mp:told:{replica}"
 
 
 def command_channel(worker: str) -> str:

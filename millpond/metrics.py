@@ -60,13 +60,24 @@ ERRORS: Final = _counter("api", "errors_total", "Requests refused or failed, by 
 SUBMITTED: Final = _counter(
     "api", "submissions_total", "Submissions that Redis answered: accepted, replayed, mismatch, refused, unreplicated, error.", "answer"
 )
+BATCH_LINES: Final = _counter("api", "batch_lines_total", "Lines of batches that Redis took: accepted or rejected.", "answer")
 SUBMIT_BATCH: Final = _histogram("api", "submit_batch_jobs", "Jobs in one group commit.", buckets=_SIZES)
 REDIS_SECONDS: Final = _histogram("api", "redis_seconds", "Seconds of one round trip to Redis.", "move")
 WAITING: Final = _gauge("api", "waiting_requests", "Requests that wait for a job to end.")
+STREAMS: Final = _gauge("api", "event_streams", "Event streams that are open.")
+LOOP_STALL_SECONDS: Final = _histogram(
+    "api",
+    "loop_stall_seconds",
+    "Seconds by which the loop was late for a timer (wall), and how much of that was our own work (cpu).",
+    "clock",
+    buckets=(0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5),
+)
 QUEUED: Final = _gauge("api", "queued_jobs", "Jobs that wait in a queue, as of this scrape.", "queue")
 STARTED: Final = _gauge("api", "started_jobs", "Jobs that workers hold, as of this scrape.", "queue")
 OPEN: Final = _gauge("api", "open_jobs", "Accepted jobs that the database does not hold in a final state, as of this scrape.")
 WORKERS: Final = _gauge("api", "workers", "Registered workers, as of this scrape.")
+REDIS_USED: Final = _gauge("api", "redis_used_bytes", "Redis's memory as maxmemory counts it, as of this scrape.")
+REDIS_MOST: Final = _gauge("api", "redis_max_bytes", "Redis's maxmemory, 0 for none; MILLPOND_REDIS_FULL_AT of it shuts intake.")
 
 EVENTS: Final = _counter("collector", "events_total", "Events read from the stream, by kind.", "kind")
 RECORDED: Final = _counter("collector", "recorded_jobs_total", "Job rows written, by status; one job is written at each change.", "status")

@@ -74,13 +74,13 @@ class Parameters:
         """Whether all is well, decided without making a list of faults: the usual case."""
         if len(args) > len(self._positional):
             return False
+        for fits, value in zip(self._tests, args, strict=False):
+            if not fits(value):
+                return False
         free, required = self._rests[len(args)]
-        checks = self._checks
-        return (
-            required <= kwargs.keys() <= free
-            and all(checks[one.name].fits(value) for one, value in zip(self._positional, args, strict=False))
-            and all(checks[name].fits(value) for name, value in kwargs.items())
-        )
+        if not kwargs:
+            return not required
+        return required <= kwargs.keys() <= free and all(self._checks[name].fits(value) for name, value in kwargs.items())
 
     def _misplaced(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Fault]:
         taken, free = self._positional[: len(args)], self._free(args)
@@ -120,6 +120,10 @@ class Parameters:
     @cached_property
     def _checks(self) -> dict[str, Check]:
         return {one.name: Check(one.schema) for one in self.named}
+
+    @cached_property
+    def _tests(self) -> tuple[Callable[[Any], bool], ...]:
+        return tuple(self._checks[one.name].fits for one in self._positional)
 
     @cached_property
     def _more_args(self) -> Check | None:

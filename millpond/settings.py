@@ -69,11 +69,17 @@ class _WithDatabase(Settings):
     )
 
 
+class _WithRetention(Settings):
+    retention_days: int = Field(
+        30, ge=0, le=36_500, description="Days that a recorded job stays in the database, and a batch in Redis; 0: for ever."
+    )
+
+
 class StoreSettings(_WithDatabase):
     """The migration job."""
 
 
-class ApiSettings(_WithRedis, _WithDatabase):
+class ApiSettings(_WithRedis, _WithDatabase, _WithRetention):
     """The HTTP API."""
 
     host: str = Field("0.0.0.0", description="The address to listen on.")
@@ -98,6 +104,7 @@ class ApiSettings(_WithRedis, _WithDatabase):
     body_timeout_s: float = Field(10, gt=0, le=3600, description="Seconds for a request's body to arrive.")
     idle_timeout_s: float = Field(75, gt=0, le=86_400, description="Seconds that an idle connection is kept: more than a proxy's.")
     drain_s: float = Field(25, ge=0, le=3600, description="Seconds that open requests get after SIGTERM.")
+    heartbeat_s: float = Field(15, gt=0, le=60, description="Seconds of silence after which an event stream says that it lives.")
     idempotency_h: int = Field(24, ge=1, le=168, description="Hours that an Idempotency-Key is remembered.")
     queue_max_jobs: int = Field(5_000_000, ge=0, description="Jobs that may wait in one queue, scheduled ones included; 0: any number.")
     queue_max_bytes: int = Field(
@@ -124,13 +131,12 @@ class WorkerSettings(_WithRedis):
     max_result_bytes: int = Field(1_048_576, ge=1024, le=67_108_864, description="The longest result, as JSON.")
 
 
-class CollectorSettings(_WithRedis, _WithDatabase):
+class CollectorSettings(_WithRedis, _WithDatabase, _WithRetention):
     """A collector and its keeper."""
 
     batch: int = Field(500, ge=1, le=10_000, description="The most events recorded in one transaction.")
     failed_keep: int = Field(1000, ge=0, le=1_000_000, description="Recorded failed jobs that stay in Redis, per queue, for RQ's tools.")
     forget_grace_s: float = Field(60, ge=0, le=86_400, description="Seconds that a recorded job's hash stays in Redis.")
-    retention_days: int = Field(30, ge=0, le=36_500, description="Days that a recorded job stays in the database; 0: for ever.")
     dead_consumer_s: float = Field(10, ge=1, le=3600, description="Seconds of silence after which another collector takes over its events.")
 
 

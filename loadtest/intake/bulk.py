@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
 
 from loadtest.generator import Load
 from loadtest.intake.contenders import AFTER, BEFORE
-from loadtest.intake.rounds import ACCEPTED, Unclean
+from loadtest.intake.rounds import ACCEPTED, TRIES, Refused, Unclean
 from loadtest.stage import ROOT, SERVER, Product, RedisServer, cpu_s, drive, pinned, wait
 
 _PATIENCE_S = 1800.0  # for all jobs of one side
@@ -25,22 +26,28 @@ _EVENTS = "mp:events"  # what the collector has not recorded yet
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """Jobs of one side in one round. `server_s`: CPU seconds of the API, 0 where there is none."""
+    """Jobs of one side in one round. CPU seconds: `sender_s` of the API, or of the process that calls enqueue_many; `redis_s`."""
 
     jobs: int
     per_s: float
-    server_s: float = 0.0
+    sender_s: float
+    redis_s: float
+
+    @property
+    def cpu_per_s(self) -> float:
+        """Jobs a second if the busier of the two had a core alone."""
+        return self.jobs / max(self.sender_s, self.redis_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Redis's used_memory for `jobs` waiting jobs, beyond what it was before them. `theirs` with the settings that Millpond ships,
-    which make RQ's hashes compact too; `theirs_stock` with Redis's own, as RQ's users have them."""
+    """Redis's used_memory, in bytes for each of `jobs` waiting jobs, beyond what it was before them. `theirs` with the settings that
+    Millpond ships, which make RQ's hashes compact too; `theirs_stock` with Redis's own, as RQ's users have them."""
 
     jobs: int
-    ours: int
-    theirs: int
-    theirs_stock: int
+    ours: float
+    theirs: float
+    theirs_stock: float
 
 
 def batches(product: Product, peers: RedisServer, jobs: int, rounds: int) -> tuple[list[Bulk], list[Bulk]]:
@@ -48,7 +55,7 @@ def batches(product: Product, peers: RedisServer, jobs: int, rounds: int) -> tup
     ours: list[Bulk] = []
     theirs: list[Bulk] = []
     for number in range(rounds if has_batches(product) else 0):
-        ours.append(upload(product, jobs, number * jobs))
+        ours.append(_clean_upload(product, jobs, number * jobs))
         theirs.append(enqueue_many(peers, jobs))
     return ours, theirs
 
@@ -63,11 +70,18 @@ def has_batches(product: Product) -> bool:
         connection.close()
 
 
+def _clean_upload(product: Product, jobs: int, first: int = 0) -> Bulk:
+    for _ in range(TRIES - 1):
+        with suppress(Refused):
+            return upload(product, jobs, first)
+    return upload(product, jobs, first)
+
+
 def upload(product: Product, jobs: int, first: int = 0) -> Bulk:
-    """POST /v1/batches with so many lines, from its first byte to its answer."""
+    """POST /v1/batches with so many lines, from its first byte to its answer. Raises Refused for any but 202."""
     line = Load(port=product.port, path=_PATH, before=BEFORE, after=AFTER + "\n")
     headers = {**_NDJSON, "Content-Length": str(jobs * len(line.body(0)))}
-    queued, server_s = _queued(product.redis), cpu_s(product.api)
+    queued, sender_s, redis_s = _queued(product.redis), cpu_s(product.api), cpu_s(product.redis.process)
     connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=_PATIENCE_S)
     try:
         began = time.monotonic()
@@ -77,10 +91,12 @@ def upload(product: Product, jobs: int, first: int = 0) -> Bulk:
         seconds = time.monotonic() - began
     finally:
         connection.close()
+    if answer.status != ACCEPTED:
+        raise Refused(f"a batch of {jobs} lines: {answer.status} {document}")
     queued = _queued(product.redis) - queued
-    if (answer.status, document.get("accepted"), document.get("rejected"), queued) != (ACCEPTED, jobs, 0, jobs):
-        raise Unclean(f"a batch of {jobs} lines: {answer.status}, {queued} jobs in Redis, {document}")
-    return Bulk(jobs, jobs / seconds, cpu_s(product.api) - server_s)
+    if (document.get("accepted"), document.get("rejected"), queued) != (jobs, 0, jobs):
+        raise Unclean(f"a batch of {jobs} lines: {queued} jobs in Redis, {document}")
+    return Bulk(jobs, jobs / seconds, cpu_s(product.api) - sender_s, cpu_s(product.redis.process) - redis_s)
 
 
 def _blocks(line: Load, first: int, jobs: int) -> Iterator[bytes]:
@@ -90,12 +106,13 @@ def _blocks(line: Load, first: int, jobs: int) -> Iterator[bytes]:
 
 def enqueue_many(peers: RedisServer, jobs: int) -> Bulk:
     """The same through stock RQ, on the core where Millpond's API would be."""
-    queued = _queued(peers)
+    queued, redis_s = _queued(peers), cpu_s(peers.process)
     command = [*pinned(SERVER), sys.executable, "-m", "loadtest.peers.rq_many", str(peers.port), str(jobs)]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=_PATIENCE_S).stdout
     if _queued(peers) - queued != jobs:
         raise Unclean(f"enqueue_many of {jobs} jobs put {_queued(peers) - queued}")
-    return Bulk(jobs, float(said))
+    per_s, sender_s = map(float, said.split())
+    return Bulk(jobs, per_s, sender_s, cpu_s(peers.process) - redis_s)
 
 
 def memory(product: Product, peers: RedisServer, stock: RedisServer, jobs: int) -> Memory:
@@ -111,13 +128,13 @@ def memory(product: Product, peers: RedisServer, stock: RedisServer, jobs: int) 
     _fill(product, jobs)
     enqueue_many(peers, jobs)
     enqueue_many(stock, jobs)
-    ours, theirs, theirs_stock = (_used(server) - early for server, early in zip(servers, before, strict=True))
+    ours, theirs, theirs_stock = ((_used(server) - early) / _queued(server) for server, early in zip(servers, before, strict=True))
     return Memory(jobs, ours, theirs, theirs_stock)
 
 
 def _fill(product: Product, jobs: int) -> None:
     if has_batches(product):
-        upload(product, jobs)
+        _clean_upload(product, jobs)
     else:
         _submit(product, jobs)
     with product.redis.client() as client:
@@ -126,9 +143,9 @@ def _fill(product: Product, jobs: int) -> None:
 
 def _submit(product: Product, jobs: int) -> None:
     load = Load(port=product.port, path="/v1/jobs", before=BEFORE, after=AFTER, seconds=_PATIENCE_S, requests=jobs)
-    outcome = drive(load)
-    if outcome.statuses != {ACCEPTED: jobs} or _queued(product.redis) != jobs:
-        raise Unclean(f"{jobs} submissions: answers by status {outcome.statuses}, {_queued(product.redis)} jobs in Redis")
+    statuses = drive(load).statuses
+    if _queued(product.redis) < statuses.get(ACCEPTED, 0):
+        raise Unclean(f"{jobs} submissions: answers by status {statuses}, {_queued(product.redis)} jobs in Redis")
 
 
 def _queued(server: RedisServer) -> int:

@@ -16,7 +16,7 @@ from loadtest.stage import cpu_s, drive
 ACCEPTED = 202
 _WARM_UP = 0.2  # of a round, not counted
 _SPAN = 10_000_000  # request numbers of one round
-_TRIES = 3
+TRIES = 3
 
 
 class Unclean(RuntimeError):
@@ -93,12 +93,12 @@ class Rounds:
         return samples
 
     def _clean_round(self, one: Running, seconds: float, per_s: float) -> Sample:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 return self._round(one, seconds, per_s)
             except Refused as error:
                 self.refused.append(str(error))
-        raise Unclean(f"{_TRIES} rounds one after the other: {self.refused[-1]}")
+        raise Unclean(f"{TRIES} rounds one after the other: {self.refused[-1]}")
 
     def _round(self, one: Running, seconds: float, per_s: float) -> Sample:
         load = one.load(self._first, self._plan.connections, seconds, per_s)

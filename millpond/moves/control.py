@@ -1,5 +1,6 @@
 """What people ask of one job or one queue."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,18 +28,39 @@ def cancel(id: str, version: int = 0) -> Call[Changed]:
     return Call(load("cancel"), [id, version], _changed)
 
 
-def retry(id: str, version: int = 0, record: Submission | None = None, record_version: int = 0, record_run: int = 0) -> Call[Changed]:
+def retry(
+    id: str, version: int = 0, record: Submission | None = None, record_version: int = 0, record_run: int = 0, record_state: str = "failed"
+) -> Call[Changed]:
     """A new run of a job that ended other than finished. With `record`, a forgotten job is made anew from its database row."""
     args: list[Arg] = [id, version]
     if record:
         flat = [item for pair in record.fields.items() for item in pair]
-        args += [record_version, record_run, record.queue, record.data, len(flat), *flat]
+        args += [record_version, record_run, record.queue, record.data, record_state, *flat]
     return Call(load("retry"), args, _changed)
 
 
-def listen(id: str, channel: str = "") -> Call[tuple[bool, dict[str, bytes]]]:
-    """Read a job: (is it in the open set, its hash or {}). With `channel`, finish will publish the id there when it ends."""
-    return Call(load("listen"), [id, channel], lambda raw: (bool(int(raw[0])), pairs(raw[1])))
+Told = Literal["", "waiters", "watchers"]
+Heard = tuple[bool, dict[str, bytes]]  # is it in the open set, its hash or {}
+
+
+def listen(id: str, channel: str = "") -> Call[Heard]:
+    """Read one job. With `channel`, its id will be published there when it ends."""
+    many = listen_all([(id, "waiters" if channel else "")], channel)
+    return Call(many.script, many.args, lambda raw: many.read(raw)[0])
+
+
+def listen_all(items: Sequence[tuple[str, Told]], channel: str) -> Call[list[Heard]]:
+    """Read many jobs. Per item, `waiters`: its id will be published on `channel` when it ends; `watchers`: at each move that shows."""
+    flat = [word for item in items for word in item]
+    return Call(load("listen"), [channel, *flat], lambda raw: [(bool(int(open_)), pairs(hash)) for open_, hash in raw])
+
+
+def glance(items: Sequence[tuple[str, int | None]]) -> Call[list[str]]:
+    """The ids of those jobs that ended, are gone, or have another version than the one given (None: only the end counts)."""
+    flat: list[Arg] = []
+    for id, version in items:
+        flat += [id, "" if version is None else version]
+    return Call(load("glance"), flat, lambda raw: [text(id) for id in raw])
 
 
 def pause(queue: str) -> Call[int]:

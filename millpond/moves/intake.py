@@ -1,6 +1,6 @@
 """The way in: what the API sends for accepted requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -85,7 +85,7 @@ def _with_quotas(submissions: Sequence[Submission], answers: Sequence[Submitted]
     return [replace(a, left=left.get(str(one.fields.get("owner", "public")))) for one, a in zip(submissions, answers, strict=True)]
 
 
-def share(submissions: Sequence[Submission]) -> tuple[list[Submission], list[int]]:
+def share(submissions: Iterable[Submission]) -> tuple[list[Submission], list[int]]:
     """One submission for each different terms among them, and for each submission the number of its terms, from 1. What is
     told apart is the object of its fields: who submits many of a kind gives them the same."""
     numbers: dict[tuple[Arg, ...], int] = {}

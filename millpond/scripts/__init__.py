@@ -21,12 +21,13 @@ class Script:
     sha: str
 
 
-# submit alone is refused by a full Redis; every script that drains must pass (Redis: script flags).
-_REFUSED_WHEN_FULL = frozenset({"submit"})
+# What lets jobs in is refused by a full Redis; every script that drains must pass (Redis: script flags).
+_REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
 # Each uses those before it; every script is made anew in each call, so it has only what it needs.
-_HELPERS = ("base", "held", "job", "lease")
-_HELPERS_OF = {"submit": ("base", "held", "job", "limits", "intake", "idempotency")}
+_HELPERS = ("base", "held", "batch", "job", "lease")
+_LETTING_IN = ("base", "held", "batch", "job", "limits", "intake")
+_HELPERS_OF = {"submit": (*_LETTING_IN, "idempotency"), "append": _LETTING_IN, "begin": ("base", "batch")}
 
 
 @cache

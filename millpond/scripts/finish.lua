@@ -31,11 +31,13 @@ end
 
 local function schedule(job, delay)
   local due = NOW + delay
+  tell_batch(job.id, job.state, 'scheduled')
   job.version = job.version + 1
   call('HSET', job.key, 'state', 'scheduled', 'status', 'scheduled', 'version', int(job.version), 'run_at_ms', int(due))
   call('HDEL', job.key, 'execution', 'lease', 'mark', 'place')
   call('ZADD', SCHEDULED .. job.queue, due / 1000, job.id)
   emit(job.id, job.version, 'scheduled')
+  tell(job, job.watchers)
 end
 
 local function settle(job, outcome)

@@ -6,6 +6,7 @@ local function promote(id, queue)
   local job, why = read(id)
   if not job then
     if why == 'corrupt' then quarantine(id, queue) end
+    tell_batch(id, 'scheduled', 'queued') -- lost, and so not scheduled any more
     return call('ZREM', SCHEDULED .. queue, id)
   end
   if not job.state and (job.status ~= 'scheduled' or not adopt(job)) then return call('ZREM', SCHEDULED .. queue, id) end

@@ -4,14 +4,23 @@ local grace = tonumber(ARGV[1])
 local answers, at = {}, 2
 local unusable = broken(OPEN, 'set', EVENTS, 'stream', FORGET, 'zset')
 
+-- The state that a job had whose hash is gone: its batch counts it.
+local function last_seen(id)
+  for _, key in ipairs(try('SMEMBERS', RQ_QUEUES) or {}) do
+    if try('ZREM', SCHEDULED .. string.sub(key, #QUEUE + 1), id) == 1 then return 'scheduled' end
+  end
+  return 'queued'
+end
+
 local function close(id)
   try('ZREM', RESENT, id)
   return call('SREM', OPEN, id)
 end
 
 -- What is left of a job is in the record, which told whose it was; where it did not, a lone owner's.
-local function close_lost(id, owner, queue, bytes)
+local function close_lost(id, why, owner, queue, bytes)
   if close(id) == 1 then
+    if is_line(id) then tell_batch(id, last_seen(id), why == 'gone' and 'canceled' or 'failed') end
     settle()
     if owner == '' and try('HLEN', OWNERS) == 1 then owner = call('HKEYS', OWNERS)[1] end
     tally(owner, queue, -1, -bytes)
@@ -41,12 +50,12 @@ end
 local function recorded(id, version, fields, owner, queue, bytes)
   local job, why = read(id)
   if not job then
-    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close_lost(id, owner, queue, bytes) end
+    if version == 0 or call('SISMEMBER', OPEN, id) == 0 then return close_lost(id, why, owner, queue, bytes) end
     emit(id, 0, why) -- deleted between the read and now: have that recorded too
     return 0
   end
   if #fields > 0 then call('HDEL', job.key, unpack(fields)) end
-  if not job.state then return version == 0 and close_lost(id, owner, queue, bytes) or 0 end -- put anew by stock RQ under its id
+  if not job.state then return version == 0 and close_lost(id, 'gone', owner, queue, bytes) or 0 end -- put anew by stock RQ under its id
   heed(job)
   if not FINAL[job.state] or job.version ~= version then return 0 end
   call('HSET', job.key, 'recorded', int(version))

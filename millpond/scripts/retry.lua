@@ -11,7 +11,7 @@ local function revive()
   local fields = {'origin', queue, 'data', data, 'status', 'queued', 'created_ms', int(NOW), 'created_at', utc(NOW), 'run', int(run + 1)}
   for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
   call('HSET', JOB .. id, unpack(fields))
-  local revived = {id = id, key = JOB .. id, queue = queue, version = recorded_version, deaths = 0}
+  local revived = {id = id, key = JOB .. id, queue = queue, version = recorded_version, deaths = 0, state = ARGV[7]}
   open(revived)
   push(revived, 'queue', false)
   emit(id, revived.version, 'requeued')

@@ -16,6 +16,7 @@ local function begin(id, execution)
   end
   call('HSET', job.key, 'mark', '1', 'attempt', int(job.attempt + 1), 'version', int(job.version + 1), 'started_ms', int(NOW),
     'started_at', utc(NOW))
+  tell(job, job.watchers)
   return 'go'
 end
 

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Select, bindparam, false, or_, select, tuple_
@@ -15,6 +15,9 @@ from millpond.job import Job
 from millpond.store.dialects import Condition, Dialect
 from millpond.store.tables import jobs
 from millpond.store.types import Id, Moment
+
+STANDING: Final = ("id", "status", "reason", "version")
+OUTCOME: Final = ("error_code", "error_message", "error_traceback", "result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,13 @@ def page(filter: JobFilter, limit: int, cursor: str | None, dialect: Dialect) ->
         after = tuple_(bindparam("created", created_at, Moment), bindparam("after", id, Id))
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < after)
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+
+
+def between(first: str, last: str, outcomes: bool) -> Select[Any]:
+    """The query for the jobs with these ids and all between: how each stands and, with `outcomes`, what came of it."""
+    columns = [jobs.c[name] for name in (*STANDING, *(OUTCOME if outcomes else ()))]
+    inside = (jobs.c.id >= bindparam("first", first, Id), jobs.c.id <= bindparam("last", last, Id))
+    return select(*columns).where(*inside).order_by(jobs.c.id)
 
 
 def cursor_after(job: Job) -> str:

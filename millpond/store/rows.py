@@ -60,6 +60,13 @@ def to_job(row: RowMapping) -> Job:
     )
 
 
+def to_outcome(row: RowMapping) -> Job:
+    """The job of one row that has not all columns of `jobs`."""
+    values = dict(row)
+    result = values.pop("result", None)
+    return Job(**values, result_json=_bytes(result))
+
+
 def to_attempt(row: RowMapping) -> Attempt:
     """The attempt of one row of `attempts`."""
     return Attempt(

@@ -99,6 +99,11 @@ class Store:
         jobs = [rows.to_job(row) for row in found[:limit]]
         return jobs, history.cursor_after(jobs[-1]) if len(found) > limit else None
 
+    def between(self, first: str, last: str, outcomes: bool) -> builtins.list[Job]:
+        """The jobs with these ids and all between, in order: only how they stand (status, reason, version) and, with `outcomes`, their
+        results and errors."""
+        return [rows.to_outcome(row) for row in self._read(history.between(first, last, outcomes))]
+
     def _read(self, query: Select[Any]) -> Sequence[RowMapping]:
         try:
             return self._run(lambda connection: connection.execute(query).mappings().all())

@@ -13,6 +13,7 @@ import pytest
 
 from millpond import keys
 from tests.api.hand import Hand
+from tests.api.listener import Listener
 from tests.api.replica import Replica, receive
 from tests.api.test_waiting import Later, waited_for
 from tests.processes import children, exists, listens
@@ -61,8 +62,25 @@ def test_waiters_are_let_go_with_the_state_of_their_job(own: Replica, hand: Hand
     for call, status in ((reads, 200), (submits, 202)):
         answer, came = call.result()
         assert (answer.status_code, answer.json()["status"], answer.headers["Connection"]) == (status, "queued", "close")
+        assert (answer.headers["Retry-After"], "Preference-Applied" in answer.headers) == ("1", False)
         assert came - told < 3
     assert own.wait(5) == 0
+
+
+def test_streams_end_in_peace_and_go_on_elsewhere(own: Replica, api: Replica, hand: Hand) -> None:
+    id = own.submit({"task": "add", "args": [1]}).json()["id"]
+    with Listener(own, id) as listener:
+        until(lambda: listener.names == ["queued"], 5)
+        own.signal(signal.SIGTERM)
+        assert listener.over.wait(5)
+        assert listener.clean
+        assert listener.comments == ["draining"]
+    with Listener(api, id, listener.last) as listener:
+        hand.finish(*hand.begin(), result=2)
+        until(lambda: listener.names[-1:] == ["end"], 5)
+        assert "queued" not in listener.names
+    assert own.wait(5) == 0
+    assert own.events("api_stopped")[0]["cut_requests"] == 0
 
 
 def test_an_idle_replica_stops_within_a_second(own: Replica) -> None:

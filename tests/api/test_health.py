@@ -37,3 +37,4 @@ def test_metrics_count_what_was_answered(api: Replica, hand: Hand) -> None:
     assert grown('millpond_http_request_seconds_count{route="/v1/jobs"}') == 2
     assert (after['millpond_started_jobs{queue="default"}'], after['millpond_queued_jobs{queue="default"}']) == (1, 0)
     assert (after["millpond_open_jobs"], after["millpond_workers"]) == (1, 1)
+    assert (after["millpond_redis_used_bytes"] > 100_000, after["millpond_redis_max_bytes"]) == (True, 0)

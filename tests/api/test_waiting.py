@@ -72,7 +72,11 @@ def test_prefer_wait_submits_and_waits(api: Replica, hand: Hand) -> None:
     assert "Retry-After" not in answer.headers
     answer = api.submit(body, prefer="wait=1")
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    assert answer.headers["Vary"] == "Prefer"
     assert "Preference-Applied" not in api.submit(body, prefer="return=minimal, wait=x").headers
+    assert api.submit(body, prefer="respond-async").headers["Preference-Applied"] == "respond-async"
+    both = api.submit(body, prefer="wait=0, respond-async")
+    assert (both.status_code, both.headers["Preference-Applied"]) == (202, "respond-async, wait=0")
 
 
 def test_wait_on_what_has_ended_or_is_not_there_answers_at_once(api: Replica, hand: Hand) -> None:

@@ -3,8 +3,8 @@
 import redis
 
 from collector.stream import Stream
-from millpond import keys
-from tests.millpond.scripts.pond import Pond
+from millpond import keys, moves
+from tests.millpond.scripts.pond import Pond, submission
 from tests.until import until
 
 
@@ -110,3 +110,35 @@ def test_what_no_script_wrote_is_read_and_acknowledged(client: redis.Redis, pond
     assert [one.id for one in read] == [""] * 4
     stream.ack(read)
     assert pond.ask("XLEN", keys.EVENTS) == 0
+
+
+def test_an_event_of_a_batch_points_to_each_of_its_lines(client: redis.Redis, pond: Pond) -> None:
+    stream = opened(client)
+    batch = moves.new_batch_id()
+    pond.run(moves.begin(batch, b"", 1, 0))
+    for start in (0, 10, 20):
+        accepted = {line: (submission(), b"[]") for line in range(start + 1, start + 11) if line != 15}
+        pond.run(moves.append(batch, moves.Lines(start, start + 10, b"", accepted)))
+    (after,) = pond.submit()
+    read = [stream.read() for _ in range(3)]
+    assert [len(one) for one in read] == [10, 10, 10]
+    assert [one.id for one in read[0]] == [moves.line_id(batch, line) for line in range(1, 11)]
+    assert [one.id for one in read[1]] == [moves.line_id(batch, line) for line in (*range(11, 15), *range(16, 22))]
+    assert read[2][-1].id == after
+    assert {(one.version, one.kind) for part in read for one in part} == {(1, "accepted")}
+    stream.ack(read[1])
+    assert pond.ask("XLEN", keys.EVENTS) == 3, "an event leaves with the last of its lines"
+    stream.ack(read[0])
+    stream.ack(read[2])
+    assert pond.ask("XLEN", keys.EVENTS) == 0
+
+
+def test_events_that_point_to_many_are_read_a_few_at_once(client: redis.Redis, pond: Pond) -> None:
+    stream = opened(client, batch=100)
+    batch = moves.new_batch_id()
+    pond.run(moves.begin(batch, b"", 1, 0))
+    for line in range(1, 31):
+        pond.run(moves.append(batch, moves.Lines(line - 1, line, b"", {line: (submission(), b"[]")})))
+        if line == 1:
+            assert len(stream.read()) == 1
+    assert [len(stream.read()) for _ in range(3)] == [5, 5, 5]

@@ -65,10 +65,10 @@ def test_an_open_loop_gets_an_answer_to_each_request(run: tuple[str, dict[str, A
 
 def test_bulk_is_measured_or_said_to_be_missing(run: tuple[str, dict[str, Any]]) -> None:
     said, figures = run
-    assert figures["batches"] is None or figures["batches"]["per_s"] > 0
+    assert figures["batches"] is None or figures["batches"]["upload"]["per_s"] > 0
     assert (figures["batches"] is None) == ("no /v1/batches" in said)
     memory = figures["memory"]
-    assert min(memory["ours"], memory["theirs"], memory["theirs_stock"]) / memory["jobs"] > 100
+    assert min(memory["ours"], memory["theirs"], memory["theirs_stock"]) > 100
 
 
 def test_an_unknown_contender_is_refused() -> None:

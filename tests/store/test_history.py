@@ -96,3 +96,14 @@ def test_a_cursor_that_no_list_answered_is_refused(store: Store, cursor: str) ->
     with pytest.raises(BadInput) as caught:
         store.list(JobFilter(), 10, cursor)
     assert caught.value.code == "bad_cursor"
+
+
+def test_consecutive_ids_are_read_in_their_order(store: Store) -> None:
+    made = sorted((finished(a_job()) if number % 2 else failed(a_job()) for number in range(9)), key=lambda one: one.id)
+    store.record(made[::-1])
+    found = store.between(made[2].id, made[6].id, outcomes=True)
+    shown = ("id", "status", "reason", "version", "result_json", "error_code", "error_message")
+    assert [[getattr(one, name) for name in shown] for one in found] == [[getattr(one, name) for name in shown] for one in made[2:7]]
+    assert [(one.id, one.status, one.result_json) for one in store.between(made[0].id, made[0].id, outcomes=False)] == [
+        (made[0].id, made[0].status, None)
+    ]

@@ -48,12 +48,22 @@ local function taken_of(ids)
   return taken
 end
 
--- Writes a job's hash and event; `admit` puts it where it waits. The caller has seen that the id is free and the terms are not bad.
-local function accept(terms, id, data)
-  call('HSET', JOB .. id, 'data', data, unpack(terms.hash))
-  emit(id, 1, 'accepted')
+-- Writes a job's hash. To copy the first one of its terms is a third of the work, and of what goes to the append-only file.
+local function write(terms, id, data)
+  if #terms.ids > 0 then
+    call('COPY', JOB .. terms.ids[1], JOB .. id)
+    call('HSET', JOB .. id, 'data', data)
+  else
+    call('HSET', JOB .. id, 'data', data, unpack(terms.hash))
+  end
   terms.ids[#terms.ids + 1] = id
   terms.bytes = terms.bytes + #data
+end
+
+-- Writes a job's hash and event; `admit` puts it where it waits. The caller has seen that the id is free and the terms are not bad.
+local function accept(terms, id, data)
+  write(terms, id, data)
+  emit(id, 1, 'accepted')
 end
 
 -- Puts all that was accepted into the open set and where it waits, counts it, and wakes as many as are needed.

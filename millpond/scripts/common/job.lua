@@ -13,7 +13,7 @@ local RQ_WORDS = {
 }
 
 local TEXTS = {'state', 'status', 'origin', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
-  'waiters', 'adopted', 'timeout'}
+  'waiters', 'watchers', 'adopted', 'timeout'}
 local NUMBERS = {'version', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts',
   'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl'}
 local FIELDS = {}
@@ -52,6 +52,11 @@ end
 -- An event is a pointer (ADR 0002): whoever reads it looks at the hash.
 local function emit(id, version, kind) call('XADD', EVENTS, '*', 'j', id, 'v', int(version), 'k', kind) end
 
+-- Tells the replicas whose channels a job names that it moved: `waiters` hear of its end, `watchers` of each move that shows (rule 14).
+local function tell(job, channels)
+  for channel in string.gmatch(channels or '', '%S+') do try('PUBLISH', channel, job.id) end
+end
+
 -- Each idle generation of a queue gets a token at most once (rule 13).
 local function wake(queue, jobs)
   local sleepers = try('SCARD', IDLE .. queue) or 0
@@ -68,6 +73,7 @@ local function home(job) return job.deaths >= 2 and 'alone' or 'queue' end
 
 -- Puts a job into its list. The caller has checked the list's type.
 local function push(job, place, front)
+  tell_batch(job.id, job.state, 'queued')
   job.version = job.version + 1
   job.state = 'queued'
   call('HSET', job.key, 'state', 'queued', 'status', 'queued', 'version', int(job.version), 'place', place,
@@ -76,22 +82,23 @@ local function push(job, place, front)
   local length = call(front and 'LPUSH' or 'RPUSH', list_of(place, job.queue), job.id)
   try('SADD', RQ_QUEUES, QUEUE .. job.queue)
   if place == 'queue' then wake(job.queue, length) end
+  tell(job, job.watchers)
 end
 
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
 local function conclude(job, state, code, last)
+  tell_batch(job.id, job.state, state)
   job.version = job.version + 1
   job.state, job.ended_ms = state, NOW
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
     'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
-  call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'place', 'run_at_ms')
+  call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'place', 'run_at_ms')
   open(job)
   emit(job.id, job.version, 'ended')
   try('ZADD', REGISTRY[state] .. job.queue, '+inf', job.id)
   count(DRAINED .. job.queue, 1)
-  if job.waiters then
-    for channel in string.gmatch(job.waiters, '%S+') do try('PUBLISH', channel, job.id) end
-  end
+  tell(job, job.waiters)
+  tell(job, job.watchers)
 end
 
 -- Begins another run of a job that had ended.
@@ -108,6 +115,8 @@ local function begin_run(job)
   try('ZREM', KEPT .. job.queue, job.id)
   try('ZREM', FORGET, job.id)
   open(job)
+  tell_batch(job.id, job.state, 'queued')
+  job.state = 'queued'
 end
 
 -- A waiting job that stock RQ put: from its first touch on it is ours (DESIGN 5). False where it does not wait for a worker or a
@@ -135,6 +144,7 @@ local function heed(job)
       try('ZREM', SCHEDULED .. job.queue, job.id)
       conclude(job, job.status, 'by_rq')
     elseif job.state == 'scheduled' and job.status == 'queued' then
+      tell_batch(job.id, 'scheduled', 'queued')
       job.state, job.version, job.place, job.enqueued_ms = 'queued', job.version + 1, 'queue', NOW
       call('HSET', job.key, 'state', 'queued', 'version', int(job.version), 'place', 'queue', 'enqueued_ms', int(NOW))
       emit(job.id, job.version, 'requeued')
@@ -151,7 +161,7 @@ local function heed(job)
     call('HSET', job.key, 'status', 'started')
   elseif job.status == 'queued' then
     begin_run(job)
-    job.state, job.place, job.enqueued_ms = 'queued', 'queue', NOW
+    job.place, job.enqueued_ms = 'queue', NOW
     call('HSET', job.key, 'state', 'queued', 'place', 'queue', 'enqueued_ms', int(NOW))
     emit(job.id, job.version, 'requeued')
   else
@@ -166,6 +176,29 @@ local function doom(job)
   if job.wish then return 'canceled', 'canceled' end
   if job.expires_ms and job.expires_ms <= NOW then return 'expired', 'expired' end
   return nil
+end
+
+-- Ends at once what waits, leaves a wish for what runs; answers ok, wish or conflict. The caller has checked OPEN and EVENTS.
+local SEARCHABLE = 10000 -- a longer list is not searched: the id stays until it is popped and dropped
+local function cancel(job)
+  heed(job)
+  if job.state == 'queued' then
+    local list = list_of(job.place or 'queue', job.queue)
+    if is(list, 'list') and call('LLEN', list) < SEARCHABLE then call('LREM', list, 0, job.id) end
+    conclude(job, 'canceled', 'canceled')
+  elseif job.state == 'scheduled' then
+    try('ZREM', SCHEDULED .. job.queue, job.id)
+    conclude(job, 'canceled', 'canceled')
+  elseif job.state == 'started' then
+    if not job.wish then
+      job.version = job.version + 1
+      call('HSET', job.key, 'wish', 'cancel', 'version', int(job.version))
+    end
+    return 'wish'
+  else
+    return 'conflict'
+  end
+  return 'ok'
 end
 
 -- A hash that cannot be read is set aside with its reason; its id stays in the open set until it is recorded as corrupt.

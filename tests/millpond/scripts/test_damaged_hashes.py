@@ -36,6 +36,7 @@ NAMES += [
     "o:1:1",
     "o:x",
     "waiters",
+    "watchers",
     "created_at",
 ]
 VALUES = ["", "0", "1", "-1", "1.5", "7", "nan", "inf", "0x10", "9" * 30, "x", "{", "[]", "{}", "a", "b", "queue", "alone", "1:1", "\xff"]

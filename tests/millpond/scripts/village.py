@@ -173,6 +173,25 @@ def _submit(village: Village) -> Any:
     return answers
 
 
+_BATCH = "0" * 12 + "8" + "b" * 11
+
+
+def _append(village: Village) -> Any:
+    """A batch with a line for each queue, and one for later."""
+    lines = {1: submission(queue="a"), 2: submission(queue="b"), 3: submission(queue="a", delay_ms=60_000)}
+    begun = village.pond.run(moves.begin(_BATCH, b"k" * 16, 1, 60))
+    accepted = {line: (job, job.data) for line, job in lines.items()}
+    appended = village.pond.run(moves.append(_BATCH, moves.Lines(0, 4, b"d", accepted, 1, {4: b"{}"})))
+    if appended.answer == "ok":
+        village.ids |= {f"new.{job.queue}.{line}": moves.line_id(_BATCH, line) for line, job in lines.items()}
+    return begun, appended
+
+
+def _call_off(village: Village) -> Any:
+    _append(village)
+    return village.pond.run(moves.call_off(_BATCH, 1))
+
+
 def _finish(village: Village) -> Any:
     jobs = [village.claimed[f"running.{queue}.{number}"] for queue in QUEUES for number in range(3)]
     endings = [outcome(job, "failed", retry_ms=60_000) if at % 3 == 1 else outcome(job) for at, job in enumerate(jobs)]
@@ -220,6 +239,9 @@ def _each(call: Callable[[str], moves.Call[Any]], *kinds: str) -> Deed:
 def deeds() -> Iterator[tuple[str, Deed]]:
     """Every move, several items in one call where a call takes several."""
     yield "submit", _submit
+    yield "begin and append", _append
+    yield "survey", lambda village: (_append(village), village.pond.run(moves.survey(_BATCH)))
+    yield "call_off", _call_off
     yield "register", lambda village: village.pond.run(moves.register("w1", 2, QUEUES, {"birth": "x"}))
     yield "heartbeat", lambda village: village.pond.run(moves.heartbeat("w1"))
     yield "claim", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES))
@@ -247,6 +269,8 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "retry", _retry
     yield "retry of a record", _revive
     yield "listen", _each(lambda id: moves.listen(id, "mp:ended:x"), "waiting", "running")
+    yield "listen to many", _each(lambda id: moves.listen_all([(id, "watchers"), (id, "waiters")], "mp:told:x"), "waiting", "running")
+    yield "glance", _each(lambda id: moves.glance([(id, None), (id, 1)]), "waiting", "running")
     yield "pause", lambda village: village.pond.run(moves.pause("a"))
     yield "resume", lambda village: village.pond.run(moves.resume("a"))
 
