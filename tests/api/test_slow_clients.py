@@ -1,6 +1,7 @@
 """Hundreds of clients that send by drips, or read nothing: each is cut in its time, and nobody else feels them."""
 
 import contextlib
+import itertools
 import selectors
 import socket
 import threading
@@ -20,7 +21,7 @@ from tests.until import until
 HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nX: "
 BODY = post(b"Content-Length: 1000", body=JOB[:5])
 CHUNKS = post(b"Transfer-Encoding: chunked", body=b"400\r\n")
-DRIP_S = 0.5
+DRIP_S, PARTS = 0.5, 25  # a part of them after the other, as clients that know nothing of each other do
 
 
 @dataclass
@@ -42,14 +43,16 @@ class Slow:
                 client.send(sent)
                 started[client] = time.monotonic()
                 selector.register(client, selectors.EVENT_READ)
-            while started:
-                due = time.monotonic() + DRIP_S
+            for turn in itertools.count():
+                due = time.monotonic() + DRIP_S / PARTS
                 while (left := due - time.monotonic()) > 0:
                     for key, _ in selector.select(left):
                         self._hear(key.fileobj, started, selector)
-                for client in started:
+                for client in list(started)[turn % PARTS :: PARTS]:
                     with contextlib.suppress(OSError):
                         client.send(b"1")
+                if not started:
+                    return
 
     def _hear(self, client: object, started: dict[socket.socket, float], selector: selectors.BaseSelector) -> None:
         assert isinstance(client, socket.socket)
