@@ -25,9 +25,9 @@ from millpond.moves import Told
 
 SWEEP_S = 1.0  # how long a lost message can delay a watch
 LOOK_S = 5.0  # for a last look at a job: far beyond Redis's and the database's own deadlines
-_READ_AT_ONCE = 128  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
+_READ_AT_ONCE = 100  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
 _READ_BYTES = 4 << 20  # when a read was longer than that, the next one is of half as many jobs
-_TOLD_AT_ONCE = 16  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
+_TOLD_AT_ONCE = 8  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
 _SWEPT_AT_ONCE = 250  # jobs; half a millisecond of Redis's time
 
 
@@ -65,7 +65,7 @@ class Waiters:
         self._watched: dict[str, _Watched] = {}
         self._rung: dict[str, None] = {}  # to be read, in the order of their ringing
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reader: asyncio.Task[None] | None = None
+        self._readers = 0
         self._at_once = _READ_AT_ONCE
         self._reads = 0
         self._draining = False
@@ -131,8 +131,9 @@ class Waiters:
         if id not in self._watched:
             return
         self._rung[id] = None
-        if self._reader is None:
-            self._reader = self._spawn(self._read())
+        if self._readers == 0 or (self._readers == 1 and len(self._rung) > self._at_once):  # one reads while the other tells
+            self._readers += 1
+            self._spawn(self._read())
 
     # -- reading ----------------------------------------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class Waiters:
                     del self._rung[id]
                 await self._read_some([id for id in ids if id in self._watched])
         finally:
-            self._reader = None
+            self._readers -= 1
 
     async def _read_some(self, ids: Sequence[str]) -> None:
         self._reads += 1
