@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
+from redis.exceptions import RedisError
+
 from api.lookup import Lookup
 from api.subscription import Subscription
 from api.watch import Watch
@@ -23,9 +25,9 @@ from millpond.moves import Told
 
 SWEEP_S = 1.0  # how long a lost message can delay a watch
 LOOK_S = 5.0  # for a last look at a job: far beyond Redis's and the database's own deadlines
-_READ_AT_ONCE = 128  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
+_READ_AT_ONCE = 100  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
 _READ_BYTES = 4 << 20  # when a read was longer than that, the next one is of half as many jobs
-_TOLD_AT_ONCE = 16  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
+_TOLD_AT_ONCE = 8  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
 _SWEPT_AT_ONCE = 250  # jobs; half a millisecond of Redis's time
 
 
@@ -44,12 +46,13 @@ class _Watched:
             return "watchers"
         return "waiters" if any(watch.patient for watch in self.watches) else ""
 
-    def tell(self, told: Job | MillpondError) -> None:
+    def tell(self, told: Job | MillpondError, read: int) -> None:
         self.missed = isinstance(told, Unavailable)
         if isinstance(told, Job):
             self.version = told.version
         for watch in self.watches:
-            watch.tell(told)
+            if self.missed or watch.since < read:
+                watch.tell(told)
 
 
 class Waiters:
@@ -62,8 +65,9 @@ class Waiters:
         self._watched: dict[str, _Watched] = {}
         self._rung: dict[str, None] = {}  # to be read, in the order of their ringing
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reader: asyncio.Task[None] | None = None
+        self._readers = 0
         self._at_once = _READ_AT_ONCE
+        self._reads = 0
         self._draining = False
 
     def start(self) -> None:
@@ -76,6 +80,7 @@ class Waiters:
         """Inside the block `watch` is told of the job, first of how it is now."""
         watched = self._watched.setdefault(id, _Watched())
         watched.watches.add(watch)
+        watch.since = self._reads
         self.ring(id)
         if self._draining:
             watch.dismiss()
@@ -95,6 +100,7 @@ class Waiters:
     async def look(self, id: str, watch: Watch) -> Job:
         """The job as it is now, for a watch that waits for no more. Raises as `ended`."""
         watch.hurry()
+        watch.since = self._reads
         self.ring(id)
         job = await watch.next(LOOK_S)
         if job is None:
@@ -125,8 +131,9 @@ class Waiters:
         if id not in self._watched:
             return
         self._rung[id] = None
-        if self._reader is None:
-            self._reader = self._spawn(self._read())
+        if self._readers == 0 or (self._readers == 1 and len(self._rung) > self._at_once):  # one reads while the other tells
+            self._readers += 1
+            self._spawn(self._read())
 
     # -- reading ----------------------------------------------------------------------------------------------------------------
 
@@ -139,37 +146,40 @@ class Waiters:
                     del self._rung[id]
                 await self._read_some([id for id in ids if id in self._watched])
         finally:
-            self._reader = None
+            self._readers -= 1
 
     async def _read_some(self, ids: Sequence[str]) -> None:
+        self._reads += 1
+        read = self._reads
         items: list[tuple[str, Told]] = [(id, self._watched[id].asked) for id in ids]
         try:
             seen = await self._lookup.live_all(items, self._channel)
-        except NotDone as error:  # whoever would rather hear that than wait hears it now: a call more would only add its time-out
+        except (NotDone, RedisError) as error:
+            # Whoever would rather hear that than wait hears it now: a call more would only add its time-out.
             for id in [*ids, *self._rung]:
-                self._tell(id, error)
+                self._tell(id, error if isinstance(error, NotDone) else NotDone(f"Redis refused: {error}"), read)
             self._rung.clear()
             return
         for number, (id, one) in enumerate(zip(ids, seen, strict=True), 1):
             open_, live = one.judged()
             if open_ and live:
-                self._tell(id, live)
+                self._tell(id, live, read)
             else:
-                self._spawn(self._read_record(id, open_, live))
+                self._spawn(self._read_record(id, open_, live, read))
             if number % _TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)  # those who were told have their turn
         self._at_once = max(1, self._at_once // 2) if sum(one.size for one in seen) > _READ_BYTES else _READ_AT_ONCE
 
-    async def _read_record(self, id: str, open_: bool, live: Job | None) -> None:
+    async def _read_record(self, id: str, open_: bool, live: Job | None, read: int) -> None:
         """Tell what the database says; a task of its own, so that a slow one delays nobody whom Redis can answer."""
         try:
-            self._tell(id, await self._lookup.settled(id, open_, live))
+            self._tell(id, await self._lookup.settled(id, open_, live), read)
         except MillpondError as error:
-            self._tell(id, error)
+            self._tell(id, error, read)
 
-    def _tell(self, id: str, told: Job | MillpondError) -> None:
+    def _tell(self, id: str, told: Job | MillpondError, read: int) -> None:
         if watched := self._watched.get(id):
-            watched.tell(told)
+            watched.tell(told, read)
 
     # -- the sweep --------------------------------------------------------------------------------------------------------------
 
@@ -187,7 +197,7 @@ class Waiters:
         items = [(id, watched.version if watched.asked == "watchers" else None) for id in ids if (watched := self._watched[id])]
         try:
             moved = await self._lookup.glance(items)
-        except NotDone:
+        except (NotDone, RedisError):
             return  # the next one finds it
         for id in [*moved, *(id for id in ids if id in self._watched and self._watched[id].missed)]:
             self.ring(id)

@@ -17,6 +17,7 @@ class Watch:
         self.moves = moves
         self.patient = True
         self.dismissed = False
+        self.since = 0  # the number of the last read that had begun before this asked: it may be older than what its client knows
         self._told: Job | MillpondError | None = None
         self._rung = asyncio.Event()
 
