@@ -20,7 +20,9 @@ CALL_OFF_S: Final = 10.0  # of one request; the next goes on
 
 _LOCATION: Final = Header("Location", "Where the batch is.", {"type": "string", "pattern": "^/v1/batches/[0-9a-f]{24}$"})
 _AGAIN: Final = Header("Retry-After", "Seconds after which to send it again, where that is to be done.", {"type": "integer"}, always=False)
-_AFTER: Final = Parameter("after", "query", "The number of a line: what comes after it.", {"type": "integer", "minimum": 0})
+_AFTER: Final = Parameter(
+    "after", "query", "The number of a line: what comes after it.", {"type": "integer", "minimum": 0, "maximum": 9_999_999_999}
+)
 _SHUT: Final = (  # what ends an upload at the end of a line
     *("redis_unavailable", "outcome_unknown", "durability_weak", "replicas_missing", "not_replicated", "no_catalogue", "broken_key"),
     *("queue_full", "redis_full", "owner_quota", "draining"),
@@ -41,9 +43,8 @@ class Batches(Handler):
             "be a job is refused alone. Sent again with its Idempotency-Key, an upload goes on where it was cut off; a problem says in "
             "`batch` how far it came.",
             takes=(idempotency.HEADER,),
-            body=TEXT,
+            body={"description": "On each line, what POST /v1/jobs takes."},
             body_kind=MEDIA_TYPE,
-            must=False,
             answers=(Answer(202, "The upload came to its end.", ref("Batch"), (_LOCATION, RETRY_AFTER, idempotency.REPLAYED)),),
             refuses=("bad_idempotency_key", "unsupported_media_type", "idempotency_key_reused", "not_found", "wrong_state", *_SHUT),
         )
@@ -146,7 +147,8 @@ class Batches(Handler):
         if self._closing:
             self._closing.cancel()
             self._closing = None
-            super().finish()
+            if not self._finished:  # by Tornado itself, once the body was read
+                super().finish()
 
     def on_finish(self) -> None:
         self.application.uploads.discard(self)

@@ -127,8 +127,9 @@ def test_slow_senders_are_cut_in_time_and_hurt_nobody(patient: Replica, others: 
 
 def test_who_takes_no_answers_is_dropped_and_hurts_nobody(patient: Replica, others: Others, hand: Hand, full: bool) -> None:
     others.submit()
-    hand.finish(*hand.begin(1), result="x" * 1_000_000)
-    (id,) = [job["id"] for job in patient.http.get("/v1/jobs").json()["jobs"]] or [""]
+    (job,) = hand.begin(1)
+    hand.finish(job, result="x" * 1_000_000)
+    id = job.id
     before, clients = memory_mb(patient), []
     for _ in range(200 if full else 100):
         client = socket.socket()
