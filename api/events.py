@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from tornado.iostream import StreamClosedError
 
-from api.described import READS, TEXT, Answer, Call, Header, Parameter, Schema
+from api.described import READS, Answer, Call, Header, Parameter, Schema
 from api.jobs import JobHandler
 from api.problems import Refused
 from api.story import Place, Story
@@ -14,7 +14,8 @@ from millpond.errors import BadInput
 from millpond.job import Job
 
 MEDIA_TYPE: Final = "text/event-stream"
-ID: Final[Schema] = {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,9}\.[0-9]{1,9})?$"}
+ID: Final[Schema] = {"type": "string", "pattern": r"^([0-9]{1,18}(\.[0-9]{1,9}\.[0-9]{1,9})?)?$"}
+_EVENTS: Final[Schema] = {"description": "`event`, `id` and `data`, a JSON document; a stream has no schema of its own in OpenAPI 3.1."}
 LAST_EVENT_ID: Final = Parameter("Last-Event-ID", "header", "The id of the last event that you have.", ID)
 LAST_EVENT_ID_IN_QUERY: Final = Parameter("last_event_id", "query", "The same, where there is no such header.", ID)
 BUFFERING: Final = Header("X-Accel-Buffering", "Tells proxies to pass each event on at once.", {"const": "no"})
@@ -33,7 +34,7 @@ class Events(JobHandler):
             text="Events `state`, `progress`, `attempt`, and at last `end` with the whole job. From the id of each any replica goes on.",
             takes=(LAST_EVENT_ID, LAST_EVENT_ID_IN_QUERY),
             answers=(
-                Answer(200, "What happens to it, as server-sent events, until it ends.", TEXT, (BUFFERING,), kind=MEDIA_TYPE),
+                Answer(200, "What happens to it, as server-sent events, until it ends.", _EVENTS, (BUFFERING,), kind=MEDIA_TYPE),
                 Answer(204, "It ended, and you know."),
             ),
             refuses=("bad_parameter", "not_found", "not_acceptable", *READS),

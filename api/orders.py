@@ -45,7 +45,7 @@ def _whole(value: Any) -> Any:
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Span = Annotated[float, Field(ge=0.001, le=MAX_SECONDS)]
 Moment = Annotated[datetime, BeforeValidator(_read_moment), AfterValidator(_after_1970)]
-Attempts = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1000)]
+Attempts = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
 QueueName = Annotated[str, StringConstraints(pattern=f"^{QUEUE_NAME.pattern}$")]
 TagName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 TagValue = Annotated[str, StringConstraints(max_length=256)]

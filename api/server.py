@@ -30,6 +30,8 @@ SPARE = 32  # connections beyond the limit, for `VITAL` requests alone: who is f
 VITAL = ("/livez", "/readyz", "/metrics")
 _LOOKS = 16  # connections that are looked at to make room for one
 
+_UNTAKEN = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux's
+
 Stage = Literal["fresh", "idle", "head", "body", "stream", "busy", "answer", "leaving"]
 
 
@@ -169,6 +171,8 @@ class Server(HTTPServer):
         if full and len(self._connections) >= self.limits.connections + SPARE:
             self._turn_away(connection)
             return
+        if _UNTAKEN:  # what the kernel holds of an answer is out of our sight, so it is told the same limit
+            connection.setsockopt(socket.IPPROTO_TCP, _UNTAKEN, round(self.limits.body_s * 1000))
         stream = Stream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=CHUNK_BYTES)
         session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full)
         self._connections.add(session)
