@@ -34,8 +34,9 @@ bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 bench-intake: .venv/.ready .venv-bench/.ready  ## submissions beside bare Tornado, RQ, FastAPI with arq and Celery: ARGS="--only tornado,rq"
 	$(BIN)/python -m loadtest intake $(ARGS)
 
-soak: .venv/.ready  ## the tests of rules and system with their full counts: kills, outages and lost replies under load
+soak: .venv/.ready  ## the tests of rules, system and HTTP with their full counts: kills, outages, lost replies, floods, waiters
 	$(BIN)/python -m pytest tests/system tests/rules --full -s $(ARGS)
+	$(BIN)/python -m pytest tests/api tests/millpond/scripts --full -s $(ARGS)
 
 mutate: .venv/.ready  ## take each of the fifteen rules out of a copy of the tree; its test must fail: ARGS="5 7" for some
 	$(BIN)/python -m tests.rules.mutate $(ARGS)
