@@ -1,12 +1,9 @@
 """The hot path and the plain handler answer the same to the same bytes, whatever the bytes (issue 3, 2)."""
 
-import random
 import re
-from collections.abc import Iterator
 from typing import Self
 
-import orjson
-
+from tests.api.fuzz import bodies
 from tests.api.hand import Hand
 from tests.api.replica import Replica
 from tests.api.test_bad_input import CASES
@@ -43,39 +40,6 @@ class Pipe:
         self._socket.close()
 
 
-def bodies(seed: int, count: int) -> Iterator[bytes]:
-    """Valid ones, ones that break a rule, and both with bytes changed, moved and lost."""
-    chance = random.Random(seed)
-    parts: list[tuple[str, list[object], float]] = [
-        ("task", ["add", "echo", "sleep", "nobody", 7, None, "add\u0000"], 0.95),
-        ("args", [[1], [1, 2], [], ["x"], {}, [[1, [2, {"a": None}]]], [1e300], [2**63 - 1], ["\u00e9\U0001f600"]], 0.8),
-        ("kwargs", [{}, {"b": 3}, {"value": {"deep": [True]}}, {"c": 1}, [], {"": ""}], 0.5),
-        ("queue", ["default", "other", "Bad", 1], 0.05),
-        ("delay_s", [0, 1.5, -1, "1"], 0.05),
-        ("tags", [{}, {"a": "b"}, {"a b": "c"}, {"a": 1}], 0.05),
-        ("front", [True, False, 1], 0.05),
-        ("retry", [{}, {"max_attempts": 3}, {"max_attempts": 0}], 0.05),
-        ("unknown", [1], 0.03),
-    ]
-    for _ in range(count):
-        document = {name: chance.choice(values) for name, values, odds in parts if chance.random() < odds}
-        raw = bytearray(orjson.dumps(document))
-        for _ in range(chance.choice((0, 0, 0, 1, 3))):
-            at = chance.randrange(len(raw))
-            match chance.randrange(4):
-                case 0:
-                    raw[at] = chance.randrange(256)
-                case 1:
-                    del raw[at : at + chance.randrange(1, 6)]
-                case 2:
-                    raw[at:at] = chance.choice((b'"', b"{", b"]", b",", b"\\u0000", b"\\ud800", b"NaN", b"9" * 25, b" ", b"\x00"))
-                case 3:
-                    raw += raw[at:]
-            if not raw:
-                break
-        yield bytes(raw)
-
-
 def test_the_same_bytes_have_the_same_answer(api: Replica, hand: Hand, full: bool) -> None:
     statuses = set()
     with Pipe(api) as hot, Pipe(api) as plain:
@@ -86,7 +50,7 @@ def test_the_same_bytes_have_the_same_answer(api: Replica, hand: Hand, full: boo
             if number % 10_000 == 0:
                 hand.client.flushdb()
                 hand.offer()
-    assert statuses == {b"202", b"400", b"422"}
+    assert statuses >= {b"202", b"400", b"422"}
 
 
 def test_each_known_fault_has_the_same_answer(api: Replica) -> None:
