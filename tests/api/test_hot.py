@@ -8,7 +8,7 @@ from tests.api.hand import Hand
 from tests.api.replica import Replica
 from tests.api.test_bad_input import CASES
 
-BODIES, FULL_BODIES = 1_000, 100_000
+BODIES, FULL_BODIES = 2_000, 100_000
 PLAIN = "Prefer: handling=lenient\r\n"  # which the plain handler ignores; the hot path leaves it every preference
 
 # What two jobs made one after the other differ in.
