@@ -23,6 +23,7 @@ from collector.record import record
 from collector.stream import Pointer, Stream
 from millpond import broker, codec, failpoint, logs, metrics, moves
 from millpond.errors import NotDone, OutcomeUnknown, StoreUnavailable
+from millpond.job import Job
 from millpond.moves import Committed
 from millpond.settings import CollectorSettings
 from millpond.store import Store
@@ -30,6 +31,7 @@ from millpond.times import to_ms
 
 GATHER_S: Final = 0.05  # a turn begins at most this often, so that at low load many rows still share a commit
 SETTLED_A_CALL: Final = 100  # jobs; Redis does nothing else meanwhile, about 10 ms
+REMEMBERED: Final = 20_000  # jobs that were closed last: some 3 MB
 PRUNE_EVERY_S: Final = 3600.0
 PRUNED_A_TURN: Final = 500  # bounded, so that recording goes on meanwhile
 
@@ -52,6 +54,7 @@ class Recorder:
         self._retention_days = settings.retention_days
         self._prune_at = monotonic()
         self._hand: list[Pointer] = []  # read, and not acknowledged yet
+        self._closed: dict[str, int] = {}  # of the last jobs that `recorded` closed, the version
         self._without_database = Patience(limit_s=1.0)
         self._without_redis = Patience(limit_s=0.5)
 
@@ -88,7 +91,7 @@ class Recorder:
         return False
 
     def _collect(self, pointers: Sequence[Pointer]) -> None:
-        told = fold(pointers)
+        told = fold(one for one in pointers if not self._knows(one))
         while told:
             late: list[Told] = []
             for view in look(self._client, told):
@@ -99,6 +102,11 @@ class Recorder:
             told = late
         self._stream.ack(pointers)
         _count(pointers)
+
+    def _knows(self, pointer: Pointer) -> bool:
+        """Whether it tells of an end that is on record: who is behind meets the end with the job's first event already. Any other
+        event, of reconcile's say, is looked at."""
+        return pointer.kind == "ended" and self._closed.get(pointer.id) == pointer.version
 
     def _settle(self, recorded: Sequence[Sight]) -> list[Told]:
         """Tell Redis what is committed; answers the jobs that are to be looked at again.
@@ -111,7 +119,14 @@ class Recorder:
         # Closed, though open when we read it: its hash went in between, and another collector has recorded that already. Our late
         # snapshot may have come over its row, so the loss is recorded again.
         late = [one.job for one, gone in zip(recorded, closed, strict=True) if gone and one.job and not one.job.final]
+        self._remember(one.job for one, gone in zip(recorded, closed, strict=True) if gone and one.job and one.job.final)
         return [Told(job.id, job.version) for job in late]
+
+    def _remember(self, ended: Iterable[Job]) -> None:
+        for job in ended:
+            self._closed[job.id] = job.version
+        while len(self._closed) > REMEMBERED:
+            del self._closed[next(iter(self._closed))]
 
     def _owned(self, sight: Sight) -> Committed:
         """What to tell of a job; of a lost one also what its row knew, for the counts of open jobs and bytes."""

@@ -33,6 +33,19 @@ def rows(store: Store) -> dict[str, str]:
     return {one.id: one.status for one in store.list(JobFilter(), 10_000)[0]}
 
 
+def test_who_is_behind_reads_and_records_a_job_once(client: redis.Redis, recorder: Recorders, store: Store, pond: Pond) -> None:
+    ids = pond.submit(20)
+    child = pond.hire()
+    for one in child.work(20):
+        child.end(one)
+    client.config_resetstat()
+    with running(recorder(store)):
+        until(lambda: settled(pond), message="the ends are recorded")
+        until(lambda: not pond.ask("XLEN", keys.EVENTS), message="and every event is acknowledged")
+    assert rows(store) == dict.fromkeys(ids, "finished")
+    assert client.info("commandstats")["cmdstat_hgetall"]["calls"] == len(ids)
+
+
 def test_a_job_is_recorded_when_it_is_accepted_and_when_it_ended(recorder: Recorders, store: Store, pond: Pond) -> None:
     child = pond.hire()
     with running(recorder(store)):

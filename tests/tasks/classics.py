@@ -7,8 +7,8 @@ from millpond import task
 
 @task
 def nap(seconds: float = 0.0, job_id: int | None = None) -> int | None:
-    """As the example `sleep`, a hundred times as fast."""
-    sleep(seconds / 100)
+    """As the example `sleep`, twenty times as fast."""
+    sleep(seconds / 20)
     return job_id
 
 
