@@ -26,6 +26,7 @@ class Catalogue:
         self._offers: dict[str, Offer] = {}
         self._digest: bytes | None = None
         self._looked = 0.0
+        self._fault: NotDone | None = None  # of the last look
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,17 +62,30 @@ class Catalogue:
 
     async def _look_again(self) -> None:
         loop = asyncio.get_running_loop()
+        asked = loop.time()
         async with self._turn:
-            if loop.time() - self._looked >= _EAGER_S:
-                await self._read()
-                self._looked = loop.time()
+            if self._fault and self._looked >= asked:
+                raise self._fault  # while we waited for our turn, somebody looked for us
+            if not self._offers or loop.time() - self._looked >= _EAGER_S:
+                await self._look()
+
+    async def _look(self) -> None:
+        try:
+            await self._read()
+            self._fault = None
+        except NotDone as fault:
+            self._fault = fault
+            raise
+        finally:
+            self._looked = asyncio.get_running_loop().time()
 
     async def _follow(self) -> None:
         while True:
             try:
                 (digest,) = await self._plain.read(lambda pipe: pipe.get(keys.CATALOGUE_DIGEST))
                 if digest != self._digest:
-                    await self._read()
+                    async with self._turn:
+                        await self._read()
             except NotDone:
                 pass  # what we know still holds: tasks change with deploys, not with outages
             await asyncio.sleep(REFRESH_S)

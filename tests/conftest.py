@@ -6,13 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tests import pace
 from tests.processes import GUARD
 from tests.servers import PostgresServer, RedisServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``make soak``: the same tests with the counts that take long."""
-    parser.addoption("--full", action="store_true", help="tests with their full counts")
+    parser.addoption("--full", action="store_true", help="tests with their full counts, held to the times of a machine of their own")
+    parser.addoption("--slack", type=float, help="how many times as long as alone everything may take")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say how fast this machine must be."""
+    pace.allow(config.getoption("--slack") or (pace.ALONE if config.getoption("--full") else pace.SHARED))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from tests.pace import within
 from tests.until import until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,11 +185,11 @@ class Process:
         if not self._process:
             return 0
         try:
-            code = self._process.wait(timeout_s)
+            code = self._process.wait(within(timeout_s))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise AssertionError(f"{self} did not end within {timeout_s} s\n{self.output()[-3000:]}") from None
+            raise AssertionError(f"{self} did not end within {within(timeout_s):g} s\n{self.output()[-3000:]}") from None
         finally:
             if not self.alive:
                 GUARD.release(self._process.pid)

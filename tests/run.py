@@ -2,9 +2,8 @@
 
 Says at its start what it needs, installs what is missing if it may, and ends with one line that counts everything. Each suite is
 a pytest process of its own, so that none inherits another's servers or threads. Most tests wait for something, so three suites run
-side by side; those that hold the whole system to its times run alone, at the end. Those times are for a machine that nobody
-shares: what failed is tried once more at the very end, alone, and named, so that a bound missed for a neighbour's load is told
-from a fault.
+side by side; those that need the whole machine run alone, at the end. What failed is tried once more at the very end, alone, and
+named, so that what a neighbour's load did is told from a fault.
 """
 
 import os
@@ -39,8 +38,8 @@ SUITES = {
 ALONE = ("system", "deploy")
 SHOWN = ("system",)  # what its tests print is part of what they show: how many jobs a kill hit, what was lost and doubled
 LANES = 3
-LIMIT_S = 600  # for one suite
-TRIED_AGAIN = 3  # a suite with more failures than this is not tried again: that is no neighbour's load
+LIMIT_S = 1200  # for one suite
+TRIED_AGAIN = 8  # a suite with more failures than this is not tried again: that is no neighbour's load
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,21 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
+from tests.pace import within
+
 T = TypeVar("T")
 
 _never = Event()
 
 
 def until(condition: Callable[[], T], timeout_s: float = 10.0, message: str = "", every_s: float = 0.02) -> T:
-    """Call `condition` until it answers something true, and answer that; an AssertionError with `message` after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
+    """Call `condition` until it answers something true, and answer that; an AssertionError with `message` after `timeout_s`, times
+    the machine's slack."""
+    deadline = time.monotonic() + within(timeout_s)
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {message or getattr(condition, '__name__', condition)} (last: {answer!r})")
+            awaited = message or getattr(condition, "__name__", repr(condition))
+            raise AssertionError(f"not within {within(timeout_s):g} s: {awaited} (last: {answer!r})")
         _never.wait(every_s)
     return answer
 

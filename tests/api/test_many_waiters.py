@@ -14,6 +14,7 @@ from tests.api.crowd import Answer, Crowd
 from tests.api.gauges import gauges, stalls
 from tests.api.hand import Hand
 from tests.api.replica import Replica
+from tests.pace import within
 from tests.until import until
 
 FULL, FEW = 5000, 100
@@ -98,5 +99,5 @@ def test_ends_that_are_spread_are_told_at_once(replica: Replica, hand: Hand, ful
 def test_all_end_within_a_second(replica: Replica, hand: Hand, full: bool) -> None:
     size = FULL if full else FEW
     answers = asyncio.run(watch_all_end(replica, hand, size, size // 50, full))
-    assert max(one.late_s for one in answers) < 2
+    assert max(one.late_s for one in answers) < within(2)
     assert hand.client.scard(keys.OPEN) == size

@@ -15,12 +15,12 @@ from millpond import keys
 from millpond.store import open_store
 from tests.api.hand import Hand
 from tests.api.replica import Replica
+from tests.pace import within
 from tests.processes import children
 from tests.proxy import RedisProxy
 from tests.servers import PostgresServer, RedisServer
 from tests.until import until
 
-LATE_S = 2.5  # an answer is due within 1.2 s; this machine is shared
 BODY = {"task": "add", "args": [1]}
 
 
@@ -70,7 +70,7 @@ def test_rule_9_a_stopped_redis_holds_nobody_up(redis_own: RedisServer, own: Rep
     assert codes <= {"outcome_unknown", "redis_unavailable"}
     assert {answer.json()["code"] for answer in others} <= {"outcome_unknown", "redis_unavailable"}
     assert all(answer.headers["Retry-After"] for answer in answers + others)
-    assert max(map(timed, answers + others)) < LATE_S
+    assert max(map(timed, answers + others)) < within(1.2)
     assert own.http.get("/readyz").status_code == 503
     redis_own.resume()
     until(own.is_ready, 5)
@@ -83,7 +83,7 @@ def test_rule_9_a_killed_redis_is_told_as_not_done_and_comes_back(redis_own: Red
     redis_own.kill()
     answer = own.submit(BODY)
     assert (answer.status_code, answer.json()["code"]) == (503, "redis_unavailable")
-    assert timed(answer) < LATE_S
+    assert timed(answer) < within(1.2)
     assert own.http.get(f"/v1/jobs/{id}").json()["code"] == "redis_unavailable"
     assert own.http.get("/livez").status_code == 200
     redis_own.start()
@@ -114,7 +114,7 @@ def test_starts_without_redis_and_is_ready_once_it_comes(redis_own: RedisServer,
         until(api.is_ready, 5)
         assert api.submit(BODY).json()["code"] == "no_catalogue"
         Hand(redis_own.url).offer()
-        until(lambda: api.submit(BODY).status_code == 202, 3)
+        assert api.submit(BODY).status_code == 202, "the first catalogue is known at once"
 
 
 def test_rule_9_a_busy_redis_has_not_done_it_and_is_asked_again(redis_own: RedisServer, own: Replica) -> None:
@@ -163,7 +163,7 @@ def test_rule_9_a_lost_reply_is_told_as_unknown_and_never_sent_again(proxied: Re
         lost = proxy.swallow("submit", mode=mode)
         answer = proxied.submit(BODY, idempotency_key=mode)
         assert (answer.status_code, answer.json()["code"], lost.dropped) == (503, "outcome_unknown", 1)
-        assert timed(answer) < LATE_S
+        assert timed(answer) < within(1.2)
         assert (hand.client.scard(keys.OPEN), proxy.counts["submit"]) == (opened + 1, sent + 1)
         again = proxied.submit(BODY, idempotency_key=mode)
         assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
@@ -233,7 +233,7 @@ def test_without_the_database_open_jobs_are_read(hand: Hand, redis_url: str, tmp
             for path in (f"/v1/jobs/{recorded}", "/v1/jobs", "/v1/jobs/nothing"):
                 answer = api.http.get(path)
                 assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), path
-                assert timed(answer) < 2 + LATE_S
+                assert timed(answer) < within(3.2)
             assert api.is_ready()
             assert str(postgres.port) not in answer.text
             postgres.start()
@@ -258,7 +258,7 @@ def test_a_stopped_database_holds_nobody_up(hand: Hand, redis_url: str, tmp_path
                 with ThreadPoolExecutor(12) as pool:
                     answers = [one.result() for one in [pool.submit(api.http.get, "/v1/jobs") for _ in range(12)]]
                 assert {answer.json()["code"] for answer in answers} == {"database_unavailable"}
-                assert time.monotonic() - begun < 2 + LATE_S
+                assert time.monotonic() - begun < within(3.2)
                 assert api.submit(BODY).status_code == 202
             finally:
                 for pid in backends:

@@ -12,6 +12,7 @@ from millpond.client import Client
 from millpond.views import JobView
 from tests.api.test_abuse import NEXT, SMUGGLING
 from tests.deploy.containers import Project, attempt
+from tests.pace import within
 from tests.processes import ROOT, free_port
 from tests.until import until
 
@@ -84,7 +85,8 @@ def recorded(client: Client, id: str, timeout_s: float) -> JobView:
 
 def burst(project: Project, requests: int, *options: str) -> str:
     """The load script against the project; what it printed."""
-    command = [sys.executable, "-m", "loadtest", "burst", "--url", project.url, "--requests", str(requests), "--processes", "10", *options]
+    size = ["--requests", str(requests), "--processes", "10", "--timeout", str(within(3))]
+    command = [sys.executable, "-m", "loadtest", "burst", "--url", project.url, *size, *options]
     said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
     assert said.returncode == 0, f"{said.stdout}{said.stderr}\n{project.logs()}"
     return said.stdout

@@ -14,7 +14,7 @@ from tests.processes import ROOT
 from tests.rules.mutations import MUTATIONS, Mutation
 
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".millpond", "__pycache__", ".*_cache", ".hypothesis", "*.db*")
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--slack", "1"]
 NOTICED, PASSED = 1, 0  # pytest's exit status where a test failed, and where none did
 
 

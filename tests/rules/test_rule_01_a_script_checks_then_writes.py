@@ -59,9 +59,10 @@ def test_a_full_redis_ends_a_thousand_running_jobs(tmp_path: Path, store: Store)
         with Collector(tmp_path / "collector.log", redis.url, database, forget_grace_s=1):
             later = new_id()
             broker.run(mill.client, moves.submit([moves.Submission(later, "default", NOTHING, {"task": "noop"}, delay_ms=8_000)], 24))
+            empty = used(mill)
             ids = mill.submit_many("doze", [(mill.file, 4.0)] * 1000)
             mill.begun(1000, 40)
-            fill(mill)
+            fill(mill, empty)
             with pytest.raises(NotDone):
                 mill.submit("noop")
             until(lambda: not mill.client.scard(keys.OPEN), 60, "all are recorded, the scheduled one too")
@@ -82,7 +83,12 @@ def mill_at(redis: RedisServer, folder: Path) -> Iterator[Mill]:
     mill.close()
 
 
-def fill(mill: Mill) -> None:
-    """Allow Redis a little less memory than it uses: some of that is buffers, which come and go."""
+def used(mill: Mill) -> int:
+    """The bytes that Redis uses."""
     info: Any = mill.client.info("memory")
-    mill.client.config_set("maxmemory", info["used_memory"] * 9 // 10)
+    return int(info["used_memory"])
+
+
+def fill(mill: Mill, empty: int) -> None:
+    """Allow Redis so little that it stays full when the jobs have ended, until they are forgotten: by then nothing else makes room."""
+    mill.client.config_set("maxmemory", empty + (used(mill) - empty) // 4)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import within
 from tests.processes import ROOT
 from tests.system.site import Site
 
@@ -32,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_burst(site: Site, requests: int, processes: int, classic: bool) -> None:
-    size = ["--requests", str(requests), "--processes", str(processes), "--timeout", "3"]
+    size = ["--requests", str(requests), "--processes", str(processes), "--timeout", str(within(3))]
     command = [sys.executable, "-m", "loadtest", "burst", "--url", site.apis[0].url, *size, *(["--classic"] if classic else [])]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
     print(run.stdout, run.stderr)
@@ -42,4 +43,4 @@ def test_burst(site: Site, requests: int, processes: int, classic: bool) -> None
     assert run.returncode == 0
     lag = re.search(r"p99 ([0-9.]+)", lines[3])
     assert lag
-    assert float(lag[1]) < LAG_P99_S
+    assert float(lag[1]) < within(LAG_P99_S)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import within
 from tests.proxy import RedisProxy
 from tests.servers import RedisServer
 from tests.system.ledger import by_job
@@ -55,4 +56,4 @@ def test_lost_replies(site: Site, proxy: RedisProxy, full: bool) -> None:
     begin_s = max(began[one.id] - one.answered for one in load.sent())
     print(f"lost replies {dropped}; the longest wait for an answer {answer_s:.2f} s, for the start after it {begin_s:.2f} s")
     assert verdict.reruns == 0
-    assert max(answer_s, begin_s) < LONGEST_S
+    assert max(answer_s, begin_s) < within(LONGEST_S)

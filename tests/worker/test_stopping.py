@@ -6,6 +6,7 @@ import pytest
 from rq.command import send_stop_execution_command, send_stop_job_command
 
 from millpond import broker, moves
+from tests.pace import within
 from tests.processes import exists
 from tests.until import until
 from tests.worker.mill import Keeper, Mill, Worker
@@ -34,7 +35,7 @@ def test_a_function_over_its_time_is_interrupted(mill: Mill, worker: Worker, tas
     id = mill.submit(task, mill.file, 30.0, timeout_ms=300)
     began = monotonic()
     error = mill.error(id)
-    assert monotonic() - began < 3
+    assert monotonic() - began < within(3)
     assert (error["code"], error["message"]) == ("timeout", "It ran longer than 0.3 s.")
     assert mill.job(id)["failures"] == "1"
     noted(mill, id, raised)
@@ -112,10 +113,10 @@ def test_what_does_not_end_is_recorded_and_left_behind(mill: Mill) -> None:
         assert (error["code"], error["traceback"]) == ("timeout", "")
         noted(mill, id, "swallowed")
         # Its thread was replaced: four still run side by side.
-        ids = mill.submit_many("nap", [(mill.file, 0.5)] * 4, queue="few")
+        ids = mill.submit_many("nap", [(mill.file, 2.0)] * 4, queue="few")
         began = monotonic()
         assert {mill.result(one) for one in ids} == {child}
-        assert monotonic() - began < 1.5
+        assert monotonic() - began < 6
         # With half of the threads left behind, the process is replaced.
         mill.error(mill.submit("stubborn", mill.file, 60.0, queue="few", timeout_ms=200), timeout_s=12)
         until(lambda: worker.children and child not in worker.children, 10, "a new child serves")
