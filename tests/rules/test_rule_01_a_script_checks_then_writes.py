@@ -91,4 +91,4 @@ def used(mill: Mill) -> int:
 
 def fill(mill: Mill, empty: int) -> None:
     """Allow Redis so little that it stays full when the jobs have ended, until they are forgotten: by then nothing else makes room."""
-    mill.client.config_set("maxmemory", empty + (used(mill) - empty) // 4)
+    mill.client.config_set("maxmemory", empty + (used(mill) - empty) // 2)
