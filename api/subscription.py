@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import hiredis
@@ -74,10 +75,8 @@ class Subscription:
 
     async def _stay_subscribed(self) -> None:
         while True:
-            try:
+            with suppress(RedisError, OSError):
                 await self._listen()
-            except (RedisError, OSError):
-                pass
             await asyncio.sleep(_AGAIN_S)
 
     async def _listen(self) -> None:
