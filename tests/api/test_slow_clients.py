@@ -114,8 +114,7 @@ def test_slow_senders_are_cut_in_time_and_hurt_nobody(patient: Replica, others: 
     ratio = median(p99(one.beside) / p99(one.alone) for one in seen)
     print(f"others' p99 beside them is {ratio:.2f} of that without them")
     assert ratio < within(2)
-    assert seen[-1].memory_mb - seen[0].memory_mb < 2, "what the first cost is used again"
-    assert seen[-1].memory_mb - before < 30
+    assert seen[-1].memory_mb - before < 20
 
 
 def test_who_takes_no_answers_is_dropped_and_hurts_nobody(patient: Replica, others: Others, hand: Hand, full: bool) -> None:
