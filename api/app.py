@@ -5,7 +5,6 @@ import itertools
 import logging
 from weakref import WeakKeyDictionary
 
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.web import Application, RequestHandler
 
 from api import batches, classic, events, files, fleet, health, jobs, stats
@@ -14,6 +13,7 @@ from api.batchjudge import Judge
 from api.batchledger import Ledger
 from api.batchupload import Upload
 from api.calls import Reads, Writes
+from api.connection import Session
 from api.control import Control
 from api.handler import Handler, Missing
 from api.hot import Entrance
@@ -27,6 +27,7 @@ from api.readiness import Readiness
 from api.records import Records
 from api.reference import Docs, OpenApi, Reference
 from api.server import Limits
+from api.stream import Takes
 from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
@@ -115,9 +116,9 @@ class Api(Application):
         self.book = Book(self.reads, self.plain, self.records, self.writes)
         self.uploads: set[batches.Batches] = set()
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Who takes a request; called by Tornado's server."""
-        return Entrance(self, request_conn, super().start_request(server_conn, request_conn))
+    def enter(self, session: Session) -> Takes:
+        """Who takes usual submissions of a connection; called by the server."""
+        return Entrance(self, session).take
 
     async def start(self) -> None:
         """Begin what runs beside the requests. A Redis that is away is waited for there, not here."""
