@@ -31,7 +31,7 @@ _JSON = frozenset({"application/json", "application/json; charset=utf-8", "appli
 _UNUSUAL = frozenset({"Prefer", "Expect", "Transfer-Encoding", "Upgrade"})
 # What differs from one request of a client to its next; the rest of its head is its form.
 _LENGTH, _KEY, _ID = b"content-length", b"idempotency-key", b"x-request-id"
-_OWN = re.compile(rb"(?<=\r\n)(%b|%b|%b): ([ -~]+)(?=\r\n)" % (_LENGTH, _KEY, _ID), re.IGNORECASE)
+_OWN = re.compile(rb"\r\n(%b|%b|%b): ([ -~]+)(?=\r)" % (_LENGTH, _KEY, _ID), re.IGNORECASE)
 _SHORT = re.compile(rb"[0-9]{1,4}|[12][0-9]{4}")  # bytes of a body; a longer one costs a handler little more, and has its faults found once
 
 _LONG = 4 << 10  # bytes of a head; forms are kept
@@ -64,12 +64,13 @@ class Entrance:
 
     def take(self, data: bytes) -> int | None:
         """How many bytes of `data` are a request that was taken (`api.stream.Takes`)."""
-        if not data.startswith(_LINE) or (end := data.find(b"\r\n\r\n", 0, _LONG) + 4) < 4:
+        limits = self._api.limits
+        if not data.startswith(_LINE) or (end := data.find(b"\r\n\r\n", 0, min(_LONG, limits.header_bytes)) + 4) < 4:
             return None
         own = _own(data[:end])
-        if own is None or not _SHORT.fullmatch(own[_LENGTH]):
+        if own is None or not _SHORT.fullmatch(own[_LENGTH]) or (length := int(own[_LENGTH])) > limits.body_bytes:
             return None
-        size = end + int(own[_LENGTH])
+        size = end + length
         if len(data) < size:
             return 0
         return size if self._submit(data[end:size], own) else None
@@ -121,7 +122,7 @@ def _names(*form: bytes) -> tuple[bytes, ...] | None:
     What `heads` takes with one value is right with all: they are printable, and only the length means something to it.
     """
     names = form[1::2]
-    whole = b"".join(text + name + b": 1" for text, name in zip(form[::2], names, strict=False)) + form[-1]
+    whole = b"".join(text + b"\r\n" + name + b": 1" for text, name in zip(form[::2], names, strict=False)) + form[-1]
     try:
         headers = heads.read(whole, _LONG).headers
     except MillpondError:

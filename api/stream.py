@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado.iostream import IOStream, UnsatisfiableReadError
+from tornado.log import app_log
 
 Takes = Callable[[bytes], int | None]
 """What is offered all bytes that wait. It answers how many of them, from the first, it has taken for one request, which it will
@@ -46,8 +47,8 @@ class Stream(IOStream):
         self._read_buffer_size += len(data)
         if not self._in_hand:
             self._offer()
-        elif self._state != self.io_loop.ERROR:  # the next request before this one's answer: what follows waits in the kernel
-            self._state = self.io_loop.ERROR
+        else:  # the next request before this one's answer: what follows it waits in the kernel
+            self._state &= ~self.io_loop.READ
             self.io_loop.update_handler(fd, self._state)
 
     def _receive(self) -> bytes:
@@ -65,7 +66,12 @@ class Stream(IOStream):
 
     def _offer(self) -> None:
         assert self._takes
-        taken = self._takes(bytes(self._read_buffer))
+        try:
+            taken = self._takes(bytes(self._read_buffer))
+        except Exception:
+            app_log.error("Uncaught exception", exc_info=True)
+            self.close()
+            return
         if taken is None:
             self._rise()
         else:
