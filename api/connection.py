@@ -112,13 +112,12 @@ class Session(HTTP1ServerConnection):
     request first, at rest."""
 
     stream: Stream
-    takes: Takes
-    connection: Connection  # of the next request that is not taken
 
-    def __init__(self, stream: Stream, server: "Server", context: object, spare: bool) -> None:
+    def __init__(self, stream: Stream, server: "Server", context: object, spare: bool, takes: Takes) -> None:
         super().__init__(stream, server.conn_params, context)
         self.server = server
         self.spare = spare
+        self.takes = takes
 
     async def _server_request_loop(self, delegate: Any) -> None:
         server: Server = delegate
@@ -135,8 +134,8 @@ class Session(HTTP1ServerConnection):
     async def _serve(self, server: "Server") -> None:
         again = True
         while again:
-            self.connection = connection = Connection(self)
-            self.exchange = exchange = server.start_request(self, connection)
+            connection = Connection(self)
+            exchange = server.start_request(self, connection)
             try:
                 if not self.spare:
                     await self.stream.rest(self._offer)
@@ -150,7 +149,7 @@ class Session(HTTP1ServerConnection):
     def _offer(self, data: bytes) -> int | None:
         taken = None if self.server.draining else self.takes(data)
         if taken:
-            self.exchange.renew()
+            self.server.exchanges[self].renew()
         return taken
 
     async def _dismiss(self, exchange: "Exchange", answer: Problem) -> None:

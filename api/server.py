@@ -156,13 +156,13 @@ class Server(HTTPServer):
 
     limits: Limits
     refuse: Callable[[MillpondError], Problem]
-    enter: Callable[[Session], Takes]
+    enter: Callable[[Stream], Takes]
     exchanges: dict[object, Exchange]
     draining = False
     _quiet: asyncio.Event
 
     @classmethod
-    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem], enter: Callable[[Session], Takes]) -> Self:
+    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem], enter: Callable[[Stream], Takes]) -> Self:
         """The server of an application; `refuse` makes the answer to what no handler sees, and counts it; `enter` says who takes the
         requests of a connection that come to no handler either."""
         server = cls(app, chunk_size=CHUNK_BYTES)
@@ -185,8 +185,7 @@ class Server(HTTPServer):
             connection.setsockopt(socket.IPPROTO_TCP, _UNTAKEN, round(self.limits.body_s * 1000))
         stream = Stream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=CHUNK_BYTES)
         stream.send_at_once()
-        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full)
-        session.takes = self.enter(session)
+        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full, self.enter(stream))
         self._connections.add(session)
         session.start_serving(self)
 

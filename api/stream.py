@@ -6,6 +6,7 @@ not stays in the buffer for Tornado's reader, as it came.
 """
 
 import socket
+from asyncio import Future
 from collections.abc import Callable
 from typing import Any
 
@@ -25,16 +26,17 @@ class Stream(IOStream):
 
     # -- at rest ----------------------------------------------------------------------------------------------------------
 
-    async def rest(self, takes: Takes) -> None:
-        """Wait until something is here that `takes` does not take. Raises StreamClosedError, or what it is interrupted with."""
+    def rest(self, takes: Takes) -> "Future[None]":
+        """Done when something is here that `takes` does not take; fails with StreamClosedError, or what it is interrupted with."""
+        risen: Future[None] = self._start_read()
         if self.closed():
-            return  # what it left in the buffer is the reader's
-        gone = self._start_read()
+            self._rise()  # what is left in the buffer is for the reader
+            return risen
         self._takes = takes
         self._add_io_state(self.io_loop.READ)
         if self._read_buffer:
             self._offer()
-        await gone
+        return risen
 
     def _handle_events(self, fd: Any, events: int) -> None:
         if self._takes is None or events != self.io_loop.READ:
@@ -48,7 +50,7 @@ class Stream(IOStream):
         if not self._in_hand:
             self._offer()
         else:  # the next request before this one's answer: what follows it waits in the kernel
-            self._state &= ~self.io_loop.READ
+            self._state = (self._state or 0) & ~self.io_loop.READ
             self.io_loop.update_handler(fd, self._state)
 
     def _receive(self) -> bytes:
@@ -125,6 +127,7 @@ class Stream(IOStream):
         if isinstance(exc_info, UnsatisfiableReadError) and self._read_future is not None:
             self.interrupt(exc_info)
         else:
+            self._takes = None  # which leads back here: no cycle is left to be collected
             super().close(exc_info)
 
     def interrupt(self, error: Exception) -> None:

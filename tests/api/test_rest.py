@@ -1,5 +1,7 @@
 """Requests of one connection, however their bytes come: what is taken at rest and what Tornado reads are answered in order, once."""
 
+import asyncio
+import gc
 import random
 import socket
 import time
@@ -8,11 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO, NamedTuple
+from weakref import ref
 
 import orjson
 import pytest
+from tornado.iostream import StreamClosedError
 
 from api import heads, hot
+from api.stream import Stream
 from millpond import keys
 from tests.api.hand import Hand
 from tests.api.raw import JOB, post
@@ -113,6 +118,34 @@ def test_a_body_that_stays_away_is_408(hasty: Replica, hand: Hand) -> None:
         assert (said.status, orjson.loads(said.body)["code"]) == (408, "request_timeout")
         assert file.read() == b""
     assert hand.client.llen(keys.queue("default")) == 1
+
+
+class Guest:
+    """Somebody who holds the stream, as the hot path does, and takes nothing before all is here."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def take(self, data: bytes) -> int:
+        return 0
+
+
+async def test_nothing_is_left_of_a_connection_that_rested() -> None:
+    """Connections are many, and the cycle collector seldom looks at what is old."""
+    ours, theirs = socket.socketpair()
+    stream = Stream(ours)
+    left = ref(stream)
+    gc.disable()
+    try:
+        rests = asyncio.ensure_future(stream.rest(Guest(stream).take))
+        theirs.close()
+        with pytest.raises(StreamClosedError):
+            await rests
+        del stream, rests
+        await asyncio.sleep(0)
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 LINES = [
