@@ -148,6 +148,20 @@ async def test_nothing_is_left_of_a_connection_that_rested() -> None:
         gc.enable()
 
 
+async def test_what_follows_a_request_in_hand_waits_in_the_kernel() -> None:
+    ours, theirs = socket.socketpair()
+    stream = Stream(ours, read_chunk_size=1000)
+    with theirs:
+        stream.rest(lambda data: 1)
+        for _ in range(20):
+            theirs.send(b"x" * 1000)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert stream.in_hand
+        assert stream.buffered <= 2000
+        stream.close()
+
+
 LINES = [
     *(b"Host: a", b"host: b", b"Content-Type: application/json", b"content-type: application/json; charset=utf-8"),
     *(
