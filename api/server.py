@@ -17,8 +17,9 @@ from tornado.httpserver import HTTPServer, _HTTPRequestContext
 from tornado.web import Application
 
 from api import heads
-from api.connection import Connection, Session, Stream, wire
+from api.connection import Connection, Session, wire
 from api.problems import Problem, Refused
+from api.stream import Stream, Takes
 from millpond.errors import MillpondError, TooLarge, Unavailable
 
 CHUNK_BYTES = 16 << 10  # read at once; Tornado zero-fills a buffer of this size for each read, its default of 64 KiB costs 20 us
@@ -87,7 +88,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self.session.spare:
             self.server.admit(self.session, start_line.path)
         wait = self.inner.headers_received(start_line, headers)
-        self.streams = getattr(self.inner, "stream_request_body", False)
+        self.streams = getattr(getattr(self.inner, "delegate", None), "stream_request_body", False)
         announced = headers.get("Content-Length")
         if announced is not None and len(announced) > 3:
             self._weigh(int(announced) if len(announced) < 19 else heads.ANY_SIZE)
@@ -105,6 +106,10 @@ class Exchange(httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         self.inner.on_connection_close()
 
+    def renew(self) -> None:
+        """Wait anew: a request was taken at rest."""
+        self.fresh, self.seen = False, None
+
     def _weigh(self, size: int) -> None:
         limit = self.server.limits.body_bytes
         if size > limit and not self.streams:
@@ -116,8 +121,10 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self.leaving:
             return "leaving"
         stream = self.connection.stream
+        if stream.in_hand:
+            return "answer" if stream.writing() else "busy"
         if not self.begun:
-            return "head" if stream.buffered else "fresh" if self.fresh else "idle"
+            return "body" if stream.in_part else "head" if stream.buffered else "fresh" if self.fresh else "idle"
         if not self.read:
             # A stream whose next bytes nobody reads waits for us, not for its client.
             return "body" if not self.streams else "stream" if stream.reading() else "busy"
@@ -154,16 +161,19 @@ class Server(HTTPServer):
 
     limits: Limits
     refuse: Callable[[MillpondError], Problem]
+    enter: Callable[[Stream], Takes]
     exchanges: dict[object, Exchange]
     draining = False
     _quiet: asyncio.Event
 
     @classmethod
-    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem]) -> Self:
-        """The server of an application; `refuse` makes the answer to what no handler sees, and counts it."""
+    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem], enter: Callable[[Stream], Takes]) -> Self:
+        """The server of an application; `refuse` makes the answer to what no handler sees, and counts it; `enter` says who takes the
+        requests of a connection that come to no handler either."""
         server = cls(app, chunk_size=CHUNK_BYTES)
         server.limits = limits
         server.refuse = refuse
+        server.enter = enter
         server.exchanges = {}
         server._quiet = asyncio.Event()
         server.conn_params.max_body_size = heads.ANY_SIZE  # bodies are weighed by `Exchange`
@@ -179,7 +189,8 @@ class Server(HTTPServer):
         if _UNTAKEN:  # what the kernel holds of an answer is out of our sight, so it is told the same limit
             connection.setsockopt(socket.IPPROTO_TCP, _UNTAKEN, round(self.limits.body_s * 1000))
         stream = Stream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=CHUNK_BYTES)
-        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full)
+        stream.send_at_once()
+        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full, self.enter(stream))
         self._connections.add(session)
         session.start_serving(self)
 

@@ -60,7 +60,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             loop.add_signal_handler(number, self._stop_quickly)
         app = self.wsgi
         await app.start()
-        server = Server.over(app, app.limits, app.refuse)
+        server = Server.over(app, app.limits, app.refuse, app.enter)
         for listener in self.sockets:
             listener.setblocking(False)
             server.add_socket(listener)
