@@ -25,7 +25,7 @@ WRONG = {
 # Keys that only show or hasten: broken, they change the way of no job.
 SHOWS = (
     *(keys.PREFIXES[name] for name in ("WIP", "FINISHED", "FAILED", "CANCELED", "RQ_WORKER", "RQ_WORKERS_OF", "RQ_RESULTS")),
-    *(keys.PREFIXES[name] for name in ("RQ_EXECUTION", "RQ_EXECUTIONS", "WAKE", "IDLE", "DRAINED", "ALIVE")),
+    *(keys.PREFIXES[name] for name in ("RQ_EXECUTION", "RQ_EXECUTIONS", "WAKE", "IDLE", "DRAINED", "ALIVE", "ASIDE")),
     *(keys.RQ_WORKERS, keys.QUARANTINE, keys.RESENT, keys.EXECUTION, keys.OWNERS, keys.BYTES, keys.ACCEPTED),
 )
 
