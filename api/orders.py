@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from millpond import codec
+from millpond import codec, gate
 from millpond.catalogue import Entry
 from millpond.errors import BadInput, Invalid
 from millpond.job import Job, Overrides, new_id, submission_fields
@@ -20,6 +20,7 @@ from millpond.times import from_ms, rfc3339, to_ms
 
 MAX_SECONDS = 10 * 366 * 86_400  # no duration is longer: it must fit a date, and a mistaken unit should be seen
 MAX_TAGS = 32
+_KNOWN_TERMS = 1000  # of one task's gates: the terms of one more are made anew
 
 
 def _read_moment(value: Any) -> Any:
@@ -97,8 +98,22 @@ class Offer:
         self.entry = entry
         self.fields = submission_fields(entry, Overrides())
         self.terms = Submission("", entry.queue, b"", self.fields)  # of a usual submission, all but its id and payload
+        self._by_argument = gate.by_argument(entry)
+        self._of_gates: dict[str, Submission] = {}
         self.head = codec.render([entry.name, None])[:-1]  # of the payload
         self.blank = _blank(self)
+
+    def terms_for(self, args: list[Any], kwargs: dict[str, Any]) -> Submission:
+        """`terms`, or where its task's limits go by an argument, those of its value: one object for all of one value."""
+        if not self._by_argument:
+            return self.terms
+        key = gate.field(self.entry, args, kwargs, {})
+        terms = self._of_gates.get(key)
+        if terms is None:
+            if len(self._of_gates) >= _KNOWN_TERMS:
+                self._of_gates.clear()
+            terms = self._of_gates[key] = replace(self.terms, fields=self.fields | {"gate": key})
+        return terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +174,7 @@ def read(document: Any, find: Callable[[str], Offer | None]) -> Order:
 def read_terms(document: Any, find: Callable[[str], Offer | None]) -> tuple[Submission, bytes]:
     """As `read`, for one of very many: a submission whose terms are this one's (its id and payload mean nothing), and the payload."""
     if usual := _usual_parts(document, find):
-        return usual[0].terms, usual[3]
+        return usual[0].terms_for(usual[1], usual[2]), usual[3]
     submission = _read_carefully(document, find).submission
     return submission, submission.data
 
@@ -170,7 +185,7 @@ _USUAL = frozenset({"task", "args", "kwargs"})
 def _usual(document: Any, find: Callable[[str], Offer | None]) -> Order | None:
     if usual := _usual_parts(document, find):
         offer, args, kwargs, data = usual
-        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.fields))
+        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.terms_for(args, kwargs).fields))
     return None
 
 
@@ -265,7 +280,7 @@ def _submission(body: Body, offer: Offer) -> Submission:
         id=new_id(),
         queue=body.queue or entry.queue,
         data=data,
-        fields=submission_fields(entry, _overrides(body)),
+        fields=submission_fields(entry, _overrides(body), body.args, body.kwargs),
         run_at_ms=to_ms(body.run_at) if body.run_at else 0,
         delay_ms=_ms(body.delay_s),
         expires_in_ms=_ms(body.expires_in_s),

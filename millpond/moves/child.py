@@ -32,9 +32,11 @@ class Claim:
     back_in_ms: int | None = None
 
 
-def claim(worker: str, generation: int, slots: int, queues: Sequence[str], alone: bool = False) -> Call[Claim]:
-    """Pop at most `slots` ids in queue order and lease them; with `alone`, from mp:alone only. Nothing got: joins mp:idle."""
-    return Call(load("claim"), [worker, generation, slots, int(alone), *queues], _claim)
+def claim(worker: str, generation: int, slots: int, queues: Sequence[str], alone: bool = False, fair: bool = False) -> Call[Claim]:
+    """Pop at most `slots` ids in queue order and lease them; with `alone`, from mp:alone only. Nothing got: joins mp:idle. A `fair` claim
+    begins with the queue whose head has waited longest, if that is over half a second."""
+    way = "alone" if alone else "fair" if fair else ""
+    return Call(load("claim"), [worker, generation, slots, way, *queues], _claim)
 
 
 def _claim(raw: Any) -> Claim:

@@ -1,6 +1,6 @@
 -- claim: pops up to `slots` ids in queue order and leases what is queued; what its gate does not let pass is kept aside. Ids of what
 -- is not queued are dropped: twice in a list is harmless.
-local worker, generation, slots, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+local worker, generation, slots, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'alone', ARGV[4] == 'fair'
 local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 200 -- to keep a job aside is a third of a claim's work
@@ -83,6 +83,20 @@ local function take(id, queue)
   jobs[#jobs + 1] = {id, job.execution, contents(job)}
 end
 
+-- A first queue that is never empty would starve the others: a fair claim begins with the queue whose head has waited longest, if that
+-- is longer than it should.
+local PATIENCE_MS = 500
+local function begin_with_the_oldest()
+  local longest, found = PATIENCE_MS, 1
+  for number, queue in ipairs(queues) do
+    local head = try('SISMEMBER', PAUSED, queue) ~= 1 and try('LINDEX', QUEUE .. queue, 0)
+    local waited = head and NOW - (tonumber(try('HGET', JOB .. head, 'enqueued_ms') or '') or NOW) or 0
+    if waited > longest then longest, found = waited, number end
+  end
+  table.insert(queues, 1, table.remove(queues, found))
+end
+
+if fair then begin_with_the_oldest() end
 for _, queue in ipairs(queues) do
   local list = list_of(place, queue)
   if try('SISMEMBER', PAUSED, queue) ~= 1 and is(list, 'list') then

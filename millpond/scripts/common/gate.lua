@@ -1,7 +1,7 @@
 -- Gates (ADR 0014): of the jobs with one key only so many run at once, and so few begin within any window of time. claim gives an
 -- execution its turn, or keeps the job aside; whatever ends the execution gives the turn back and calls up the next, which goes to the
 -- head of its queue and comes to claim again: claim alone lets jobs pass. A job without a gate meets none of this.
-local MARGIN_MS = 10 -- a start counts so much longer: its mark and its function's first line are a moment apart
+local MARGIN_MS = 5 -- a start counts so much longer: its mark and its function's first line are a moment apart
 local LOOKED_AT = 100 -- held ids in one call: many of them may have ended meanwhile
 
 -- No limit is worth a job: what is of a wrong type is begun anew.
