@@ -254,7 +254,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "call_off", _call_off
     yield "register", lambda village: village.pond.run(moves.register("w1", 2, QUEUES, {"birth": "x"}))
     yield "heartbeat", lambda village: village.pond.run(moves.heartbeat("w1"))
-    yield "claim", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES))
+    yield "claim", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES, fair=True))
     yield "claim alone", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES, alone=True))
     yield "start", lambda village: village.pond.run(moves.start("w1", 1, _held(village, "leased.a.0", "leased.b.0", "running.a.0")))
     yield "compare", lambda village: village.pond.run(moves.compare("w1", 1, QUEUES))
