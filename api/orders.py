@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from millpond import codec, gate
+from api.terms import Terms
+from millpond import codec
 from millpond.catalogue import Entry
 from millpond.errors import BadInput, Invalid
 from millpond.job import Job, Overrides, new_id, submission_fields
@@ -20,7 +21,6 @@ from millpond.times import from_ms, rfc3339, to_ms
 
 MAX_SECONDS = 10 * 366 * 86_400  # no duration is longer: it must fit a date, and a mistaken unit should be seen
 MAX_TAGS = 32
-_KNOWN_TERMS = 1000  # of one task's gates: the terms of one more are made anew
 
 
 def _read_moment(value: Any) -> Any:
@@ -96,24 +96,9 @@ class Offer:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.fields = submission_fields(entry, Overrides())
-        self.terms = Submission("", entry.queue, b"", self.fields)  # of a usual submission, all but its id and payload
-        self._by_argument = gate.by_argument(entry)
-        self._of_gates: dict[str, Submission] = {}
+        self.terms = Terms(entry)
         self.head = codec.render([entry.name, None])[:-1]  # of the payload
         self.blank = _blank(self)
-
-    def terms_for(self, args: list[Any], kwargs: dict[str, Any]) -> Submission:
-        """`terms`, or where its task's limits go by an argument, those of its value: one object for all of one value."""
-        if not self._by_argument:
-            return self.terms
-        key = gate.field(self.entry, args, kwargs, {})
-        terms = self._of_gates.get(key)
-        if terms is None:
-            if len(self._of_gates) >= _KNOWN_TERMS:
-                self._of_gates.clear()
-            terms = self._of_gates[key] = replace(self.terms, fields=self.fields | {"gate": key})
-        return terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +159,7 @@ def read(document: Any, find: Callable[[str], Offer | None]) -> Order:
 def read_terms(document: Any, find: Callable[[str], Offer | None]) -> tuple[Submission, bytes]:
     """As `read`, for one of very many: a submission whose terms are this one's (its id and payload mean nothing), and the payload."""
     if usual := _usual_parts(document, find):
-        return usual[0].terms_for(usual[1], usual[2]), usual[3]
+        return usual[0].terms.of(usual[1], usual[2]), usual[3]
     submission = _read_carefully(document, find).submission
     return submission, submission.data
 
@@ -185,7 +170,7 @@ _USUAL = frozenset({"task", "args", "kwargs"})
 def _usual(document: Any, find: Callable[[str], Offer | None]) -> Order | None:
     if usual := _usual_parts(document, find):
         offer, args, kwargs, data = usual
-        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.terms_for(args, kwargs).fields))
+        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.terms.of(args, kwargs).fields))
     return None
 
 
@@ -299,7 +284,7 @@ def _ms(seconds: float | None) -> int:
 def _blank(offer: Offer) -> bytes:
     """The document of a job just queued, to be filled in; made from the same form as every other."""
     at = Submitted("accepted", "", "queued", 1)
-    job = Order(offer, [], {}, Submission("", offer.entry.queue, b"", offer.fields)).accepted(at)
+    job = Order(offer, [], {}, Submission("", offer.entry.queue, b"", offer.terms.usual.fields)).accepted(at)
     mark = new_id()
     holes = {"id": f'"{mark}id"', "args": f"{mark}args", "kwargs": f"{mark}kwargs", "created_at": f"{mark}at", "enqueued_at": f"{mark}at"}
     text = codec.render(job.public() | {name: codec.Raw(hole) for name, hole in holes.items()}).replace(b"%", b"%%")

@@ -3,6 +3,7 @@ clock, and that what has another key, or none, is not hindered."""
 
 import json
 from contextlib import ExitStack
+from itertools import pairwise
 from time import monotonic
 
 import pytest
@@ -107,6 +108,6 @@ def test_a_slow_rate_wakes_a_sleeping_worker_on_time(mill: Mill, worker: Worker)
     ids = mill.submit_many("nap", [(mill.file, 0.0)] * 4, gate="0 1 400 nap")
     until(lambda: all_ended(mill, ids), 10, "all ended")
     starts = starts_ms(mill, ids)
-    gaps = [later - first for first, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - first for first, later in pairwise(starts)]
     assert min(gaps) > 400
     assert sum(gaps) < 1200 * 1.25
