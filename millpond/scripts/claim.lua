@@ -61,7 +61,7 @@ end
 
 local place = alone and 'alone' or 'queue'
 local jobs, pops, kept = {}, 0, 0
-local gates = open_gates()
+local awaited = open_gates()
 
 local function take(id, queue)
   local job, why = read(id)
@@ -74,12 +74,12 @@ local function take(id, queue)
   if job.state ~= 'queued' or job.queue ~= queue or (job.place or 'queue') ~= place then return end
   local state, code = doom(job)
   if state then return conclude(job, state, code) end
-  if job.gate and is_kept(job) then
+  if job.gate and gates().keeps(job) then
     kept = kept + 1
     return
   end
   lease_out(job)
-  if job.gate then enter(job.gate, member_of(job)) end
+  if job.gate then gates().enter(job.gate, member_of(job)) end
   jobs[#jobs + 1] = {id, job.execution, contents(job)}
 end
 
@@ -117,5 +117,5 @@ elseif not alone then
   for _, queue in ipairs(queues) do try('SADD', IDLE .. queue, lease) end
 end
 local back_in = -1 -- ms after which to claim again, whatever wakes whom
-if kept == KEPT_ASIDE then back_in = 0 elseif gates or kept > 0 then back_in = opening_in() end
+if kept == KEPT_ASIDE then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
 return {'ok', jobs, back_in}

@@ -40,15 +40,11 @@ local function is_over(member)
   return call('HEXISTS', TURNS, member) == 0
 end
 
--- A gate with room before which jobs are held has lost a turn; answers whether it let any of them go on.
+-- A gate with room before which jobs are held has lost a turn; answers whether any of them goes on.
 local function audit(gate)
   if audited[gate.key] then return false end
   audited[gate.key] = true
-  for _, member in ipairs(call('SRANDMEMBER', RUN .. usable(gate).key, AUDITED)) do
-    if is_over(member) then call('SREM', RUN .. gate.key, member) end
-  end
-  local _, free = room(gate)
-  if free < 1 or call_up(gate.key, math.min(free, AUDITED)) == 0 then return false end
+  if gates().audit(gate, AUDITED, is_over) == 0 then return false end
   repaired('called_up')
   return true
 end
@@ -69,7 +65,7 @@ local function check_queued(job)
     if call('LPOS', list, job.id) then return end
   end
   if job.place == 'held' then
-    unlist(job, job.id)
+    gates().step_out(job)
     job.place = home(job)
   end
   push(job, job.place or 'queue', true)

@@ -194,6 +194,7 @@ class Everything(RuleBasedStateMachine):
     @rule(name=st.sampled_from(WORKERS), slots=st.integers(1, 4), alone=st.booleans())
     def claim(self, name: str, slots: int, alone: bool) -> None:
         staff = self.staff[name]
+        self.pond.run(moves.heartbeat(name))
         staff.waiting |= {job.execution: job for job in staff.child.claim(slots, alone)}
 
     @rule(name=st.sampled_from(WORKERS), data=st.data())
@@ -318,6 +319,7 @@ class Everything(RuleBasedStateMachine):
                     self._start(staff, staff.waiting.pop(job.execution))
                 for job in list(staff.running.values()):
                     staff.child.end(staff.running.pop(job.execution))
+                self.pond.run(moves.heartbeat(name))
                 for alone in (False, True):
                     staff.waiting |= {job.execution: job for job in staff.child.claim(100, alone)}
             self.keep()

@@ -26,8 +26,7 @@ local function gate_in(text)
   return key and {text = text, most = tonumber(most), starts = tonumber(starts), window = tonumber(window), key = key}
 end
 
--- A job that waited before its gate, called up or held, ended without passing it (gate.lua).
-local step_out
+local gates -- what moves do with them: gate.lua
 
 -- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours).
 local function read(id)
@@ -101,7 +100,7 @@ end
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
 local function conclude(job, state, code, last)
   tell_batch(job.id, job.state, state)
-  if job.gate and job.state == 'queued' then step_out(job) end
+  if job.gate and job.state == 'queued' then gates().step_out(job) end
   job.version = job.version + 1
   job.state, job.ended_ms = state, NOW
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),

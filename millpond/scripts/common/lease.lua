@@ -52,7 +52,7 @@ local GAVE_UP = {
 -- Its mark alone says whether it was begun (rule 3). The caller has checked OPEN, EVENTS and `broken_home`.
 local function give_back(job, cause)
   release(job.id, job.execution, job.lease, job.queue)
-  if job.gate then leave(job.gate, member_of(job), job.queue) end
+  if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   local state, code = doom(job)
   if job.mark ~= '1' then
     if state then conclude(job, state, code) else push(job, job.place or 'queue', true) end
