@@ -33,6 +33,7 @@ ACCEPTED: Final = "mp:accepted"  # HASH second -> jobs accepted in it, for a min
 BYTES: Final = "mp:bytes"  # HASH queue -> bytes of the payloads of its jobs in OPEN
 TURNS: Final = "mp:turns"  # HASH {job}:{execution} -> the gate whose turn it has
 OPENS: Final = "mp:opens"  # ZSET gate's key -> ms when its rate lets the next of its held jobs begin
+AWAITED: Final = "mp:awaited"  # STRING how many children come back for the first of OPENS; expires then
 
 # A name that ends in ":" is completed with what its comment says.
 PREFIXES: Final = {

@@ -99,7 +99,7 @@ def test_one_at_once_is_handed_on_without_a_pause(mill: Mill, worker: Worker) ->
     began = monotonic()
     ids = mill.submit_many("nap", [(mill.file, 0.0)] * 100, gate="1 0 0 nap")
     until(lambda: all_ended(mill, ids), 10, "all ended")
-    assert monotonic() - began < 4
+    assert monotonic() - began < within(2)
     assert most_at_once(mill, set(ids)) == 1
     assert [note.job for note in mill.notes("begin")] == ids
 
@@ -110,4 +110,4 @@ def test_a_slow_rate_wakes_a_sleeping_worker_on_time(mill: Mill, worker: Worker)
     starts = starts_ms(mill, ids)
     gaps = [later - first for first, later in pairwise(starts)]
     assert min(gaps) > 400
-    assert sum(gaps) < 1200 * 1.25
+    assert sum(gaps) < within(1500)

@@ -4,6 +4,7 @@
 -- A call in which no job has a gate pays for this one function, and not for those in it.
 local MARGIN_MS = 5 -- a start counts so much longer: its mark and its function's first line are a moment apart
 local LOOKED_AT = 100 -- gates and held ids in one call
+local ENOUGH = 3 -- children that come back when a gate opens: one might do, if none ever died or were busy then
 local made
 
 gates = function()
@@ -39,7 +40,9 @@ gates = function()
   local function foretell(gate, queue)
     local first = tonumber(call('ZRANGE', STARTS .. gate.key, 0, 0, 'WITHSCORES')[2] or '') or math.huge
     if first == math.huge then first = NOW + gate.window + MARGIN_MS end
-    if call('ZADD', OPENS, int(first), gate.key) == 1 then wake(queue, 1) end
+    if call('ZADD', OPENS, int(first), gate.key) == 0 then return end
+    try('DEL', AWAITED)
+    wake(queue, 1)
   end
 
   local function older(job, id)
@@ -194,8 +197,12 @@ local function open_gates()
   return #at > 0
 end
 
--- Ms until the next gate opens; -1: none is known to.
+-- Ms until the next gate opens; -1: none is known to, or enough children come back for it already.
 local function opening_in()
   local at = try('ZRANGE', OPENS, 0, 0, 'WITHSCORES')
-  return at and at[2] and math.max(0, tonumber(at[2]) - NOW) or -1
+  if not (at and at[2]) then return -1 end
+  local left = math.max(0, tonumber(at[2]) - NOW)
+  local others = try('INCR', AWAITED)
+  try('PEXPIRE', AWAITED, math.max(1, left))
+  return (others or 1) > ENOUGH and -1 or left
 end

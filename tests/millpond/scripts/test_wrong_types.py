@@ -26,7 +26,7 @@ WRONG = {
 SHOWS = (
     *(keys.PREFIXES[name] for name in ("WIP", "FINISHED", "FAILED", "CANCELED", "RQ_WORKER", "RQ_WORKERS_OF", "RQ_RESULTS")),
     *(keys.PREFIXES[name] for name in ("RQ_EXECUTION", "RQ_EXECUTIONS", "WAKE", "IDLE", "DRAINED", "ALIVE", "ASIDE")),
-    *(keys.RQ_WORKERS, keys.QUARANTINE, keys.RESENT, keys.EXECUTION, keys.OWNERS, keys.BYTES, keys.ACCEPTED),
+    *(keys.RQ_WORKERS, keys.QUARANTINE, keys.RESENT, keys.EXECUTION, keys.OWNERS, keys.BYTES, keys.ACCEPTED, keys.AWAITED),
 )
 
 OF_GATES = ("passed", "held")  # jobs with a gate
