@@ -3,7 +3,7 @@
 local worker, generation, slots, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'alone', ARGV[4] == 'fair'
 local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
-local KEPT_ASIDE = 200 -- to keep a job aside is a third of a claim's work
+local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
 if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set') then
   return {'not_alive', {}}

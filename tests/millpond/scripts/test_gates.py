@@ -373,9 +373,9 @@ def test_so_many_are_kept_aside_that_a_claim_comes_back_at_once(pond: Pond) -> N
     pond.submit(450, fields=ONE)
     (last,) = pond.submit()
     pond.hire()
-    claims = [pond.run(moves.claim("w1", 1, 5, ["default"])) for _ in range(3)]
-    assert [claim.back_in_ms for claim in claims] == [0, 0, None]
-    assert [job.id for job in claims[2].jobs] == [last]
+    claims = [pond.run(moves.claim("w1", 1, 5, ["default"])) for _ in range(5)]
+    assert [claim.back_in_ms for claim in claims] == [0, 0, 0, 0, None]
+    assert [job.id for job in claims[4].jobs] == [last]
 
 
 @dataclass
