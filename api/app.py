@@ -110,7 +110,7 @@ class Api(Application):
         self.intake = Intake(self.readiness, self.catalogue, self.submitter, self.pressure)
         self.lookup = Lookup(self.reads, self.records)
         self.waiters = Waiters(config.redis_url, self._replica, self.lookup)
-        self.control = Control(self.writes, self.records)
+        self.control = Control(self.writes, self.records, self.catalogue.find)
         self.listing = Listing(self.plain, self.lookup, self.records)
         self.ledger = Ledger(config.redis_url, config.idempotency_h, config.retention_days, acks, self.pressure)
         self.judge = Judge(self.catalogue, config.max_body_bytes, config.max_body_values)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from api.calls import Writes
+from api.orders import Offer
 from api.problems import Refused
 from api.records import Records
 from millpond import moves
@@ -32,9 +33,10 @@ def version_mismatch(version: int) -> Refused:
 class Control:
     """Moves jobs. Every method raises NotFound, Conflict, Refused (412), NotDone or OutcomeUnknown."""
 
-    def __init__(self, writes: Writes, records: Records) -> None:
+    def __init__(self, writes: Writes, records: Records, find: Callable[[str], Offer | None]) -> None:
         self._writes = writes
         self._records = records
+        self._find = find
 
     async def cancel(self, id: str, allowed: Versions) -> Moved:
         """End what waits at once; tell what runs that it is unwanted."""
@@ -53,7 +55,8 @@ class Control:
             _demand(allowed, row)
             if not row.final or row.status == "finished":
                 raise _conflict("retry", row.status)
-            record = to_submission(row)
+            offer = self._find(row.task or "")
+            record = to_submission(row, offer.entry if offer else None)
             changed = await self._writes.run(moves.retry(id, row.version if allowed else 0, record, row.version, row.run, row.status))
         return _settle("retry", changed)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
+from api.terms import Terms
 from millpond import codec
 from millpond.catalogue import Entry
 from millpond.errors import BadInput, Invalid
@@ -95,8 +96,7 @@ class Offer:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.fields = submission_fields(entry, Overrides())
-        self.terms = Submission("", entry.queue, b"", self.fields)  # of a usual submission, all but its id and payload
+        self.terms = Terms(entry)
         self.head = codec.render([entry.name, None])[:-1]  # of the payload
         self.blank = _blank(self)
 
@@ -159,7 +159,7 @@ def read(document: Any, find: Callable[[str], Offer | None]) -> Order:
 def read_terms(document: Any, find: Callable[[str], Offer | None]) -> tuple[Submission, bytes]:
     """As `read`, for one of very many: a submission whose terms are this one's (its id and payload mean nothing), and the payload."""
     if usual := _usual_parts(document, find):
-        return usual[0].terms, usual[3]
+        return usual[0].terms.of(usual[1], usual[2]), usual[3]
     submission = _read_carefully(document, find).submission
     return submission, submission.data
 
@@ -170,7 +170,7 @@ _USUAL = frozenset({"task", "args", "kwargs"})
 def _usual(document: Any, find: Callable[[str], Offer | None]) -> Order | None:
     if usual := _usual_parts(document, find):
         offer, args, kwargs, data = usual
-        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.fields))
+        return Order(offer, args, kwargs, Submission(new_id(), offer.entry.queue, data, offer.terms.of(args, kwargs).fields))
     return None
 
 
@@ -265,7 +265,7 @@ def _submission(body: Body, offer: Offer) -> Submission:
         id=new_id(),
         queue=body.queue or entry.queue,
         data=data,
-        fields=submission_fields(entry, _overrides(body)),
+        fields=submission_fields(entry, _overrides(body), body.args, body.kwargs),
         run_at_ms=to_ms(body.run_at) if body.run_at else 0,
         delay_ms=_ms(body.delay_s),
         expires_in_ms=_ms(body.expires_in_s),
@@ -284,7 +284,7 @@ def _ms(seconds: float | None) -> int:
 def _blank(offer: Offer) -> bytes:
     """The document of a job just queued, to be filled in; made from the same form as every other."""
     at = Submitted("accepted", "", "queued", 1)
-    job = Order(offer, [], {}, Submission("", offer.entry.queue, b"", offer.fields)).accepted(at)
+    job = Order(offer, [], {}, Submission("", offer.entry.queue, b"", offer.terms.usual.fields)).accepted(at)
     mark = new_id()
     holes = {"id": f'"{mark}id"', "args": f"{mark}args", "kwargs": f"{mark}kwargs", "created_at": f"{mark}at", "enqueued_at": f"{mark}at"}
     text = codec.render(job.public() | {name: codec.Raw(hole) for name, hole in holes.items()}).replace(b"%", b"%%")

@@ -21,8 +21,17 @@ async def started(plain: Plain, queue: str, token: str, count: int) -> list[Item
 
 
 async def scheduled(plain: Plain, queue: str, token: str, count: int) -> list[Item]:
-    """Due last first. The token is a score and an id; jobs with the same score are told apart by their ids."""
-    key = keys.named("SCHEDULED", queue)
+    """Due last first."""
+    return await _scored(plain, keys.named("SCHEDULED", queue), token, count)
+
+
+async def held(plain: Plain, queue: str, token: str, count: int) -> list[Item]:
+    """Jobs that their task's limits keep aside, last enqueued first."""
+    return await _scored(plain, keys.named("ASIDE", queue), token, count)
+
+
+async def _scored(plain: Plain, key: str, token: str, count: int) -> list[Item]:
+    """Highest score first. The token is a score and an id; jobs with the same score are told apart by their ids."""
     score, last = _split(token, float, float("inf"))
     found: list[Item] = []
     offset = 0
@@ -78,4 +87,4 @@ def _rows(reply: Any) -> Sequence[Any]:
     return reply if isinstance(reply, list) else []
 
 
-PLACES: dict[str, tuple[Piece, ...]] = {"started": (started,), "queued": (queued, alone), "scheduled": (scheduled,)}
+PLACES: dict[str, tuple[Piece, ...]] = {"started": (started,), "queued": (queued, alone, held), "scheduled": (scheduled,)}

@@ -11,11 +11,12 @@ from millpond import keys
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue's figures. `oldest_s`: how long its head has waited. `drain_per_s`: jobs ended per second in the last minute;
-    `drain_now_per_s`: of late (`api.drain`)."""
+    """A queue's figures. `held`: how many of the queued their tasks' limits keep aside. `oldest_s`: how long its head has waited.
+    `drain_per_s`: jobs ended per second in the last minute; `drain_now_per_s`: of late (`api.drain`)."""
 
     name: str
     queued: int
+    held: int
     started: int
     scheduled: int
     failed: int
@@ -55,18 +56,19 @@ async def queues(plain: Plain, more: Iterable[str] = ()) -> list[Queue]:
     stopped = {text(name) for name in _members(paused)}
     listed = sorted({*await names(plain), *stopped, *more})
     rows = await _count(plain, listed)
-    since = await _enqueued_s(plain, [text(row[6]) for row in rows])
+    since = await _enqueued_s(plain, [text(row[7]) for row in rows])
     return [_queue(name, row, name in stopped, enqueued_s, now_s) for name, row, enqueued_s in zip(listed, rows, since, strict=True)]
 
 
 def _queue(name: str, row: list[Any], paused: bool, enqueued_s: float | None, now_s: float) -> Queue:
-    passing = drain(row[5], now_s)
+    passing = drain(row[6], now_s)
     return Queue(
         name=name,
-        queued=number(row[0]) + number(row[1]),
-        started=number(row[2]),
-        scheduled=number(row[3]),
-        failed=number(row[4]),
+        queued=number(row[0]) + number(row[1]) + number(row[2]),
+        held=number(row[2]),
+        started=number(row[3]),
+        scheduled=number(row[4]),
+        failed=number(row[5]),
         paused=paused,
         oldest_s=None if enqueued_s is None else round(max(0.0, now_s - enqueued_s), 3),
         drain_per_s=round(passing.per_s, 3),
@@ -79,6 +81,7 @@ async def _count(plain: Plain, listed: list[str]) -> list[list[Any]]:
         for name in listed:
             pipe.llen(keys.queue(name))
             pipe.llen(keys.named("ALONE", name))
+            pipe.zcard(keys.named("ASIDE", name))
             pipe.zcard(keys.named("WIP", name))
             pipe.zcard(keys.named("SCHEDULED", name))
             pipe.zcard(keys.named("FAILED", name))
@@ -86,7 +89,7 @@ async def _count(plain: Plain, listed: list[str]) -> list[list[Any]]:
             pipe.lindex(keys.queue(name), 0)
 
     replies = await plain.read(ask) if listed else []
-    return [replies[at : at + 7] for at in range(0, len(replies), 7)]
+    return [replies[at : at + 8] for at in range(0, len(replies), 8)]
 
 
 async def _enqueued_s(plain: Plain, heads: list[str]) -> list[float | None]:

@@ -28,7 +28,7 @@ JOB: Final[Mapping[str, str]] = {
     "task": "what runs; null where a stock RQ producer's payload cannot be read",
     "queue": "where it waits",
     "status": ", ".join(f"`{state}`" for state in State),
-    "reason": "why it is in this state, where that needs saying",
+    "reason": "why it is in this state, where that needs saying; `held`: its task's limits keep it aside",
     "attempt": "starts in this run",
     "failures": "exceptions and time-outs in this run",
     "max_attempts": "how many failures end it",

@@ -12,7 +12,7 @@ from millpond.errors import Unavailable
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _RATE: Schema = {"type": "number", "minimum": 0}
 _STATS = record(
-    **dict.fromkeys(("queued", "started", "scheduled", "failed", "open"), _COUNT),
+    **dict.fromkeys(("queued", "held", "started", "scheduled", "failed", "open"), _COUNT),
     oldest_s={"type": ["number", "null"]},
     submitted_per_s=_RATE,
     ended_per_s=_RATE,
@@ -45,7 +45,7 @@ class Stats(Handler):
         memory, full_at = seen.memory, pressure.limits.redis_full_at
         self.reply(
             {
-                **{name: total(seen.queues, name) for name in ("queued", "started", "scheduled", "failed")},
+                **{name: total(seen.queues, name) for name in ("queued", "held", "started", "scheduled", "failed")},
                 "open": seen.open,
                 "oldest_s": max(oldest, default=None),
                 "submitted_per_s": round(seen.accepted.per_s, 3),

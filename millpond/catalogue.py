@@ -32,6 +32,9 @@ class Entry:
     jitter: float
     rerun: Rerun
     parameters: Parameters = field(repr=False)
+    concurrency: int | None = None
+    rate_per_s: float | None = None
+    limit_by: str | None = None
     digest: str = ""
     seen_ms: int = 0
 
@@ -70,7 +73,10 @@ class Entry:
             raise Undecodable("This is not a catalogue entry.") from error
 
 
-POLICY = ("name", "queue", "timeout_s", "max_attempts", "backoff_s", "backoff_factor", "max_backoff_s", "jitter", "rerun")
+POLICY = (
+    *("name", "queue", "timeout_s", "max_attempts", "backoff_s", "backoff_factor", "max_backoff_s", "jitter", "rerun"),
+    *("concurrency", "rate_per_s", "limit_by"),
+)
 
 
 def entries_from_hash(raw: Mapping[bytes, bytes]) -> dict[str, Entry]:

@@ -1,7 +1,7 @@
 """One job and its attempts: the form that API, worker, collector and store share, made from a Redis hash or a database row."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 import uuid_utils
 
-from millpond import codec
+from millpond import codec, gate
 from millpond.attempt import Attempt, attempts_from_hash, outcome
 from millpond.catalogue import Entry
 from millpond.errors import Conflict, Undecodable
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 Hash = Mapping[str, bytes]
+NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def new_id() -> str:
@@ -179,7 +180,9 @@ def _state(fields: Fields) -> tuple[State, str | None]:
     if state in (State.QUEUED, State.SCHEDULED) and status in ("canceled", "stopped"):
         return State(status), "by_rq"
     if status == "queued" and state is not State.STARTED:
-        return State.QUEUED, None
+        state = State.QUEUED
+    if state is State.QUEUED:
+        return state, "held" if word == state and fields.text("place") == "held" else None
     return state, fields.text("reason")
 
 
@@ -214,23 +217,31 @@ class Overrides:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def submission_fields(entry: Entry, overrides: Overrides) -> dict[str, Arg]:
-    """`fields` of a `millpond.moves.Submission` for a task of the catalogue."""
+def submission_fields(entry: Entry, overrides: Overrides, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = NOTHING) -> dict[str, Arg]:
+    """`fields` of a `millpond.moves.Submission` for a task of the catalogue; the arguments tell which gate it has."""
 
     def pick(name: str) -> Any:
         given = getattr(overrides, name)
         return getattr(entry, name) if given is None else given
 
     policy = RetryPolicy(**{name: pick(name) for name in RetryPolicy.__slots__})
-    return _fields(entry.name, overrides.owner, pick("timeout_s"), policy, entry.rerun, overrides.tags)
+    fields = _fields(entry.name, overrides.owner, pick("timeout_s"), policy, entry.rerun, overrides.tags)
+    return fields | _gate(entry, args, kwargs, overrides.tags)
 
 
-def to_submission(job: Job) -> Submission:
-    """A recorded job as it would be submitted again: for a new run after its hash was forgotten. Raises Conflict where its
-    payload was never readable."""
+def _gate(entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Arg]:
+    text = gate.field(entry, args, kwargs, tags)
+    return {"gate": text} if text else {}
+
+
+def to_submission(job: Job, entry: Entry | None = None) -> Submission:
+    """A recorded job as it would be submitted again: for a new run after its hash was forgotten. `entry`: its task now, whose limits it
+    obeys. Raises Conflict where its payload was never readable."""
     if job.task is None or job.queue is None or job.args is None or job.kwargs is None:
         raise Conflict("The record holds no readable payload, so there is nothing to run again.", code="nothing_to_retry")
     fields = _fields(job.task, job.owner, job.timeout_s, job.retry or RetryPolicy(), job.rerun, job.tags)
+    if entry:
+        fields |= _gate(entry, job.args, job.kwargs, job.tags)
     if job.created_at:  # the job is as old as it is; fields go over what the script writes
         fields |= {"created_ms": to_ms(job.created_at), "created_at": to_rq(job.created_at)}
     return Submission(id=job.id, queue=job.queue, data=codec.encode_payload(job.task, job.args, job.kwargs), fields=fields)

@@ -31,6 +31,9 @@ EXECUTION: Final = "mp:execution"  # STRING counter inside execution ids
 OWNERS: Final = "mp:owners"  # HASH owner -> jobs of theirs in OPEN
 ACCEPTED: Final = "mp:accepted"  # HASH second -> jobs accepted in it, for a minute
 BYTES: Final = "mp:bytes"  # HASH queue -> bytes of the payloads of its jobs in OPEN
+TURNS: Final = "mp:turns"  # HASH {job}:{execution} -> the gate whose turn it has
+OPENS: Final = "mp:opens"  # ZSET gate's key -> ms when its rate lets the next of its held jobs begin
+AWAITED: Final = "mp:awaited"  # STRING how many children come back for the first of OPENS; expires then
 
 # A name that ends in ":" is completed with what its comment says.
 PREFIXES: Final = {
@@ -50,6 +53,10 @@ PREFIXES: Final = {
     "GENERATIONS": "mp:generations:",  # {worker}  HASH generation -> live | retired (claims nothing) | ended (its child is dead)
     "ALIVE": "mp:alive:",  # {worker}              STRING, expires 3.5 s after the last heartbeat
     "ALONE": "mp:alone:",  # {queue}               LIST of ids that run in a one-slot child
+    "HELD": "mp:held:",  # {gate's key}            LIST of ids that its gate keeps aside, the oldest first
+    "RUN": "mp:run:",  # {gate's key}              SET of {job}:{execution} that have a turn, where executions at once are counted
+    "STARTS": "mp:starts:",  # {gate's key}        ZSET {job}:{execution} -> ms until which its start counts; +inf: not begun yet
+    "ASIDE": "mp:aside:",  # {queue}               ZSET held id -> ms since when it waits
     "WAKE": "mp:wake:",  # {queue}                 LIST of wake-up tokens
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms

@@ -25,9 +25,13 @@ from millpond.errors import BadSetting
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rerun = Literal["always", "never"]
+Errors = type[BaseException] | tuple[type[BaseException], ...]
 
 QUEUE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TASK_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+TAG_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+MAX_AT_ONCE: Final = 10_000  # jobs of one gate, running or begun within a second
+MIN_RATE: Final = 1 / 86_400  # a start a day
 MAX_SECONDS: Final = 10 * 366 * 86_400  # ten years: a longer time is a mistake in the unit, and must still fit a date
 MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a screen, and written at every step
 
@@ -38,7 +42,10 @@ class Task:
 
     `timeout_s` None: no limit. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
     backoff_s * backoff_factor ** (n - 1), at most max_backoff_s, changed by at most the share `jitter` of itself. `rerun`
-    "never": not begun a second time after its process died; it ends failed, `interrupted`.
+    "never": not begun a second time after its process died; it ends failed, `interrupted`. An exception is tried again if it is one of
+    `retry_on` and none of `give_up_on`; a time-out counts as a TimeoutError. At most `concurrency` jobs run at once, and at most
+    `rate_per_s` begin in any second (below 1: one start in so much longer), over all workers: of the task, or of each value of
+    `limit_by`, which is ``tags.NAME`` or a parameter's name.
     """
 
     name: str
@@ -51,6 +58,11 @@ class Task:
     max_backoff_s: float = 300
     jitter: float = 0.1
     rerun: Rerun = "always"
+    retry_on: Errors = Exception
+    give_up_on: Errors = ()
+    concurrency: int | None = None
+    rate_per_s: float | None = None
+    limit_by: str | None = None
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -67,6 +79,12 @@ class Task:
         """Whether it runs on an event loop."""
         return inspect.iscoroutinefunction(self.function)
 
+    def retries(self, error: BaseException) -> bool:
+        """Whether another attempt may mend what this one raised."""
+        # By the class alone: isinstance may run code of the user's.
+        kinds = type(error).__mro__
+        return any(kind in kinds for kind in _listed(self.retry_on)) and not any(kind in kinds for kind in _listed(self.give_up_on))
+
 
 def _faults(task: Task) -> Iterator[str]:
     rules = {
@@ -80,6 +98,14 @@ def _faults(task: Task) -> Iterator[str]:
         "max_backoff_s is a number of seconds, 0 or more": _is_number(task.max_backoff_s),
         "jitter is a number from 0 to 1": _is_number(task.jitter, most=1),
         'rerun is "always" or "never"': task.rerun in get_args(Rerun),
+        "retry_on is an exception type or a tuple of them": _are_errors(task.retry_on),
+        "give_up_on is an exception type or a tuple of them": _are_errors(task.give_up_on),
+        f"concurrency is an integer from 1 to {MAX_AT_ONCE}, or None": task.concurrency is None or _is_count(task.concurrency),
+        f"rate_per_s is an integer from 1 to {MAX_AT_ONCE}, a number from 1/86400 to 1, or None": task.rate_per_s is None
+        or _is_count(task.rate_per_s)
+        or _is_number(task.rate_per_s, least=MIN_RATE, most=1),
+        "limit_by needs concurrency or rate_per_s": task.limit_by is None or task.concurrency is not None or task.rate_per_s is not None,
+        'limit_by is "tags.NAME" or the name of a parameter': task.limit_by is None or _is_told(task.limit_by, task.function),
     }
     return (rule for rule, holds in rules.items() if not holds)
 
@@ -90,6 +116,28 @@ def _yields(function: object) -> bool:
 
 def _is_number(value: object, *, least: float = 0, above: float = -1, most: float = MAX_SECONDS) -> bool:
     return type(value) in (int, float) and above < value and least <= value <= most  # type: ignore[operator]
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 1 <= value <= MAX_AT_ONCE
+
+
+def _listed(errors: Errors) -> tuple[type[BaseException], ...]:
+    return errors if isinstance(errors, tuple) else (errors,)
+
+
+def _are_errors(value: Any) -> bool:
+    return all(isinstance(one, type) and issubclass(one, BaseException) for one in _listed(value))
+
+
+def _is_told(name: object, function: Callable[..., Any]) -> bool:
+    """Whether every job tells what a limit goes by."""
+    if not isinstance(name, str):
+        return False
+    if name.startswith("tags."):
+        return TAG_NAME.fullmatch(name.removeprefix("tags.")) is not None
+    found = inspect.signature(function).parameters.get(name)
+    return found is not None and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
 
 
 _registered: dict[str, Task] = {}
@@ -114,6 +162,11 @@ def task(
     max_backoff_s: float = 300,
     jitter: float = 0.1,
     rerun: Rerun = "always",
+    retry_on: Errors = Exception,
+    give_up_on: Errors = (),
+    concurrency: int | None = None,
+    rate_per_s: float | None = None,
+    limit_by: str | None = None,
 ) -> Callable[[F], F]: ...
 def task(function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
     """Register a function, or a coroutine function, as a task under its own name or `name`; answers the function itself.

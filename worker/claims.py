@@ -12,7 +12,7 @@ from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
 _SHORT_S: Final = 0.05  # of jobs this short a whole set is claimed ahead: together they wait no longer than that
-_TURN_ABOUT: Final = 10  # each claim of so many begins with another queue than the first, so that none starves
+_FAIR: Final = 10  # one claim of so many is fair, so that no queue starves
 
 
 class Claims:
@@ -24,6 +24,7 @@ class Claims:
         self._waker = waker
         self._prefetch = prefetch
         self._claim_at = 0.0
+        self._opens_at = math.inf  # a gate, as the last claim was told
         self._made = 0
         self.others_idle = False
         self.idle = False
@@ -34,11 +35,13 @@ class Claims:
 
     def wanted(self, now: float) -> bool:
         """Whether to claim now."""
+        if now >= self._opens_at:
+            self.idle, self._opens_at = False, math.inf
         return not self.idle and not self._desk.leaving and now >= self._claim_at and self._room() > 0 and self._desk.fresh()
 
     def next_at(self, now: float) -> float:
-        """When a claim that was put off may be made; inf: none was."""
-        return self._claim_at if self._claim_at > now else math.inf
+        """When a claim that was put off may be made, or a gate opens; inf: neither."""
+        return min(self._claim_at if self._claim_at > now else math.inf, self._opens_at)
 
     def requests(self, now: float) -> list[Request[Any]]:
         """At most one claim; its answer is waited for before the next."""
@@ -46,15 +49,13 @@ class Claims:
             return []
         self._waker.rest()
         me = self._desk.me
-        return [Request(moves.claim(me.worker, me.generation, self._room(), self._queues(), me.alone), self._answered)]
+        call = moves.claim(me.worker, me.generation, self._room(), me.queues, me.alone, self._is_fair())
+        return [Request(call, self._answered)]
 
-    def _queues(self) -> tuple[str, ...]:
-        """The queues in their order, which is their priority; sometimes from a later one on."""
-        queues = self._desk.me.queues
+    def _is_fair(self) -> bool:
+        """Whether this claim is to look which queue has waited longest, and not only at their order, which is their priority."""
         self._made += 1
-        turns, rest = divmod(self._made, _TURN_ABOUT)
-        first = turns % len(queues) if rest == 0 else 0
-        return queues[first:] + queues[:first]
+        return self._made % _FAIR == 0 and len(self._desk.me.queues) > 1
 
     def _room(self) -> int:
         return self._desk.pool.free + self._ahead() - len(self._desk.ledger.of(Phase.WAITING, Phase.ASKING))
@@ -69,6 +70,7 @@ class Claims:
 
     def _answered(self, claim: moves.Claim) -> None:
         now = time.monotonic()
+        self._opens_at = math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000
         if claim.answer == "retired":
             self._desk.leaving = self._desk.leaving or "retired"
         elif claim.answer == "not_alive":

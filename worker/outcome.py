@@ -46,21 +46,21 @@ def raised(run: Run, error: BaseException) -> Outcome:
     """The function raised. Whatever it raised is its own failure, SystemExit and MemoryError too: no job ends a worker."""
     if run.stop:
         return stopped(run, _trace_of(error))
-    return _failed(run, "task_error", f"{type(error).__name__}: {_text_of(error)}", _trace_of(error))
+    return _failed(run, "task_error", f"{type(error).__name__}: {_text_of(error)}", _trace_of(error), run.task.retries(error))
 
 
 def stopped(run: Run, trace: str = "") -> Outcome:
     """The function was told to end, and did, or did not within its time (then without a trace)."""
     if run.stop is Stop.TIMEOUT:
-        return _failed(run, "timeout", f"It ran longer than {run.timeout_s:g} s.", trace)
+        return _failed(run, "timeout", f"It ran longer than {run.timeout_s:g} s.", trace, run.task.retries(TimeoutError()))
     stop = run.stop or Stop.LOST
     return _ended(run, _STATUS[stop], stop.value, _error(stop.value, f"It was {stop} while it ran.", trace), _rq_trace(run, trace))
 
 
-def _failed(run: Run, code: str, message: str, trace: str) -> Outcome:
-    """A failure that counts, and that another attempt may mend."""
+def _failed(run: Run, code: str, message: str, trace: str, again: bool) -> Outcome:
+    """A failure that counts; `again`: another attempt may mend it."""
     end = _ended(run, "failed", code, _error(code, message, trace), _rq_trace(run, trace))
-    return replace(end, charged=True, retry_ms=run.retry_ms())
+    return replace(end, charged=True, retry_ms=run.retry_ms() if again else -1)
 
 
 def _ended(run: Run, status: Status, code: str, body: bytes, rq_result: bytes) -> Outcome:

@@ -24,20 +24,25 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`answer`: ok | retired (this generation may never claim again) | not_alive (only wait)."""
+    """`answer`: ok | retired (this generation may never claim again) | not_alive (only wait). `back_in_ms`: after how long to claim
+    again, because a gate opens then; None: not before something wakes."""
 
     answer: Literal["ok", "retired", "not_alive"]
     jobs: list[Claimed]
+    back_in_ms: int | None = None
 
 
-def claim(worker: str, generation: int, slots: int, queues: Sequence[str], alone: bool = False) -> Call[Claim]:
-    """Pop at most `slots` ids in queue order and lease them; with `alone`, from mp:alone only. Nothing got: joins mp:idle."""
-    args: list[Arg] = [worker, generation, slots, int(alone), *queues]
-    return Call(
-        load("claim"),
-        args,
-        lambda raw: Claim(text(raw[0]), [Claimed(text(j[0]), text(j[1]), pairs(j[2])) for j in raw[1]]),  # type: ignore[arg-type]
-    )
+def claim(worker: str, generation: int, slots: int, queues: Sequence[str], alone: bool = False, fair: bool = False) -> Call[Claim]:
+    """Pop at most `slots` ids in queue order and lease them; with `alone`, from mp:alone only. Nothing got: joins mp:idle. A `fair` claim
+    begins with the queue whose head has waited longest, if that is over half a second."""
+    way = "alone" if alone else "fair" if fair else ""
+    return Call(load("claim"), [worker, generation, slots, way, *queues], _claim)
+
+
+def _claim(raw: Any) -> Claim:
+    answer, jobs, *back_in = raw
+    claimed = [Claimed(text(id), text(execution), pairs(hash)) for id, execution, hash in jobs]
+    return Claim(text(answer), claimed, back_in[0] if back_in and back_in[0] >= 0 else None)  # type: ignore[arg-type]
 
 
 Held = tuple[str, str]  # (job id, execution id)

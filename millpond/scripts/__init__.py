@@ -25,7 +25,7 @@ class Script:
 _REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
 # Each uses those before it; every script is made anew in each call, so it has only what it needs.
-_HELPERS = ("base", "held", "batch", "job", "lease")
+_HELPERS = ("base", "held", "batch", "job", "gate", "lease")
 _LETTING_IN = ("base", "held", "batch", "job", "limits", "intake")
 _HELPERS_OF = {"submit": (*_LETTING_IN, "idempotency"), "append": _LETTING_IN, "begin": ("base", "batch")}
 

@@ -1,7 +1,9 @@
--- claim: pops up to `slots` ids in queue order and leases what is queued. Ids that are not are dropped: twice in a list is harmless.
-local worker, generation, slots, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+-- claim: pops up to `slots` ids in queue order and leases what is queued; what its gate does not let pass is kept aside. Ids of what
+-- is not queued are dropped: twice in a list is harmless.
+local worker, generation, slots, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'alone', ARGV[4] == 'fair'
 local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
+local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
 if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set') then
   return {'not_alive', {}}
@@ -58,7 +60,8 @@ local function contents(job)
 end
 
 local place = alone and 'alone' or 'queue'
-local jobs, pops = {}, 0
+local jobs, pops, kept = {}, 0, 0
+local awaited = open_gates()
 
 local function take(id, queue)
   local job, why = read(id)
@@ -71,14 +74,33 @@ local function take(id, queue)
   if job.state ~= 'queued' or job.queue ~= queue or (job.place or 'queue') ~= place then return end
   local state, code = doom(job)
   if state then return conclude(job, state, code) end
+  if job.gate and gates().keeps(job) then
+    kept = kept + 1
+    return
+  end
   lease_out(job)
+  if job.gate then gates().enter(job.gate, member_of(job)) end
   jobs[#jobs + 1] = {id, job.execution, contents(job)}
 end
 
+-- A first queue that is never empty would starve the others: a fair claim begins with the queue whose head has waited longest, if that
+-- is longer than it should.
+local PATIENCE_MS = 500
+local function begin_with_the_oldest()
+  local longest, found = PATIENCE_MS, 1
+  for number, queue in ipairs(queues) do
+    local head = try('SISMEMBER', PAUSED, queue) ~= 1 and try('LINDEX', QUEUE .. queue, 0)
+    local waited = head and NOW - (tonumber(try('HGET', JOB .. head, 'enqueued_ms') or '') or NOW) or 0
+    if waited > longest then longest, found = waited, number end
+  end
+  table.insert(queues, 1, table.remove(queues, found))
+end
+
+if fair then begin_with_the_oldest() end
 for _, queue in ipairs(queues) do
   local list = list_of(place, queue)
   if try('SISMEMBER', PAUSED, queue) ~= 1 and is(list, 'list') then
-    while #jobs < slots and pops < POPS do
+    while #jobs < slots and pops < POPS and kept < KEPT_ASIDE do
       local id = call('LPOP', list)
       if not id then break end
       pops = pops + 1
@@ -94,4 +116,6 @@ if #jobs > 0 then
 elseif not alone then
   for _, queue in ipairs(queues) do try('SADD', IDLE .. queue, lease) end
 end
-return {'ok', jobs}
+local back_in = -1 -- ms after which to claim again, whatever wakes whom
+if kept == KEPT_ASIDE then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
+return {'ok', jobs, back_in}

@@ -8,6 +8,7 @@ for i = 4, #ARGV do
   idle = math.max(idle, others)
   waiting = waiting + (try('LLEN', list_of(alone and 'alone' or 'queue', ARGV[i])) or 0)
 end
+waiting = waiting + (try('ZCOUNT', OPENS, '-inf', int(NOW)) or 0)
 
 local function wish_of(id)
   if not is(JOB .. id, 'hash') then return 'cancel' end

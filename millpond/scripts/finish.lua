@@ -46,6 +46,7 @@ local function settle(job, outcome)
     if job.mark ~= '1' then -- its start was lost with a connection; it did run
       job.attempt, job.started_ms = job.attempt + 1, NOW - outcome.run_ms
       call('HSET', job.key, 'started_ms', int(job.started_ms), 'started_at', utc(job.started_ms))
+      if job.gate then gates().begun(job.gate, member_of(job), job.started_ms) end
     end
     last = note(job, outcome.status, outcome.code, outcome.body)
   else
@@ -58,6 +59,7 @@ local function settle(job, outcome)
   call('HSET', job.key, 'last_execution', outcome.execution, 'attempt', int(job.attempt), 'failures', int(job.failures))
   if outcome.task ~= '' then call('HSET', job.key, 'task', outcome.task) end
   release(job.id, outcome.execution, job.lease, job.queue)
+  if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   if job.adopted then show_result(job, outcome) end
   if again(job, outcome) then
     local state, code = doom(job)

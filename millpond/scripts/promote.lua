@@ -27,4 +27,5 @@ for _, key in ipairs(call('SMEMBERS', RQ_QUEUES)) do
     end
   end
 end
+open_gates() -- claims do so at once; this is the net under them
 return moved

@@ -3,6 +3,7 @@ local cursor, count, searches = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local UNRECORDED_MS = 10000 -- a final job waits this long for its collector before its event is sent again
 local DOUBTFUL_MS = 30000 -- a queued job is looked for in a list only after this long
 local BACKLOG = 1000 -- with so many events unrecorded (the database may be down) none is sent again: most are among them
+local AUDITED = 10 -- turns of a gate, in one call
 local repairs = {}
 
 if not is(RESENT, 'zset') then
@@ -29,8 +30,27 @@ local function older_than_head(job, list)
   return not enqueued or (job.enqueued_ms or 0) < enqueued
 end
 
+local audited = {}
+
+-- Whether an execution is over without having left. Of a job that was deleted while it ran, its own finish says when.
+local function is_over(member)
+  local id, execution = split_member(member)
+  local job = id and read(id)
+  if job then return job.execution ~= execution end
+  return call('HEXISTS', TURNS, member) == 0
+end
+
+-- A gate with room before which jobs are held has lost a turn; answers whether any of them goes on.
+local function audit(gate)
+  if audited[gate.key] then return false end
+  audited[gate.key] = true
+  if gates().audit(gate, AUDITED, is_over) == 0 then return false end
+  repaired('called_up')
+  return true
+end
+
 local function check_queued(job)
-  local list = list_of(job.place or 'queue', job.queue)
+  local list = place_of(job)
   if not is(list, 'list') then return end
   local state, code = doom(job)
   if state then
@@ -39,9 +59,14 @@ local function check_queued(job)
     return repaired(state)
   end
   if call('LLEN', list) > 0 then
+    if job.place == 'held' and audit(job.gate) then return end
     if NOW - (job.enqueued_ms or 0) < DOUBTFUL_MS or not older_than_head(job, list) or searches <= 0 then return end
     searches = searches - 1
     if call('LPOS', list, job.id) then return end
+  end
+  if job.place == 'held' then
+    gates().step_out(job)
+    job.place = home(job)
   end
   push(job, job.place or 'queue', true)
   repaired('pushed')

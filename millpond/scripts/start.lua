@@ -11,11 +11,13 @@ local function begin(id, execution)
   if job.rerun == 'never' and job.attempt >= 1 then
     if unusable then return 'no' end
     release(id, execution, lease, job.queue)
+    if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
     conclude(job, 'failed', 'interrupted')
     return 'no'
   end
   call('HSET', job.key, 'mark', '1', 'attempt', int(job.attempt + 1), 'version', int(job.version + 1), 'started_ms', int(NOW),
     'started_at', utc(NOW))
+  if job.gate then gates().begun(job.gate, member_of(job), NOW) end
   tell(job, job.watchers)
   return 'go'
 end

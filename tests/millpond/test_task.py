@@ -71,6 +71,23 @@ def test_two_functions_of_one_name_are_refused() -> None:
         {"max_backoff_s": None},
         {"jitter": 1.5},
         {"rerun": "sometimes"},
+        {"retry_on": int},
+        {"retry_on": [ValueError]},
+        {"retry_on": (ValueError, 1)},
+        {"give_up_on": None},
+        {"concurrency": 0},
+        {"concurrency": 2.0},
+        {"concurrency": 10_001},
+        {"rate_per_s": 0},
+        {"rate_per_s": 1.5},
+        {"rate_per_s": 1e-6},
+        {"rate_per_s": math.nan},
+        {"rate_per_s": "50"},
+        {"limit_by": "value"},
+        {"concurrency": 1, "limit_by": "nobody"},
+        {"concurrency": 1, "limit_by": "tags."},
+        {"concurrency": 1, "limit_by": "tags.a b"},
+        {"concurrency": 1, "limit_by": 7},
     ],
 )
 def test_wrong_options(options: dict[str, Any]) -> None:
@@ -82,6 +99,33 @@ def test_wrong_options(options: dict[str, Any]) -> None:
 def test_all_wrong_options_are_told() -> None:
     with pytest.raises(BadSetting, match=r"queue 'A' is not .*; max_attempts is .*; jitter is"):
         task(queue="A", max_attempts=0, jitter=2)(double)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "again"),
+    [
+        ({}, ValueError(), True),
+        ({}, SystemExit(), False),
+        ({"retry_on": BaseException}, SystemExit(), True),
+        ({"retry_on": OSError}, ConnectionError(), True),
+        ({"retry_on": (OSError, KeyError)}, ValueError(), False),
+        ({"give_up_on": ConnectionError}, ConnectionResetError(), False),
+        ({"give_up_on": (ConnectionError, KeyError)}, OSError(), True),
+        ({"retry_on": OSError, "give_up_on": OSError}, OSError(), False),
+        ({"retry_on": ()}, ValueError(), False),
+    ],
+)
+def test_which_exceptions_are_tried_again(options: dict[str, Any], error: BaseException, again: bool) -> None:
+    assert Task(name="a", function=double, **options).retries(error) is again
+
+
+def test_limits_go_by_a_tag_or_a_parameter() -> None:
+    def fetch(site: str, *pages: int, deep: bool = False) -> None: ...
+
+    for limit_by in ("tags.customer", "site", "deep"):
+        Task(name="fetch", function=fetch, concurrency=1, rate_per_s=0.5, limit_by=limit_by)
+    with pytest.raises(BadSetting, match="limit_by is"):
+        Task(name="fetch", function=fetch, concurrency=1, limit_by="pages")
 
 
 def test_what_cannot_be_a_task() -> None:

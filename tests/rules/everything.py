@@ -28,6 +28,9 @@ from tests.millpond.scripts.pond import Child, Pond, submission
 
 WORKERS = ("w1", "w2")
 ENDINGS = ("finished", "failed", "failed and again", "canceled", "stopped")
+GATES = ("1 0 0 one", "2 0 0 two", "2 1000 1 two")  # the last has a rate as well, which no example reaches
+OF_GATES = (b"mp:held:", b"mp:run:", b"mp:turns", b"mp:opens", b"mp:aside:")
+AT_ONCE = {b"one": 1, b"two": 2}
 NO_SUCH = (NoSuchJobError, InvalidJobOperation)
 
 # Puts all jobs so far back that reconcile doubts at once, and makes what is scheduled due.
@@ -96,9 +99,17 @@ class Everything(RuleBasedStateMachine):
 
     # -- clients ------------------------------------------------------------------------------------------------------------
 
-    @rule(number=st.integers(1, 3), delayed=st.booleans(), never=st.booleans(), attempts=st.integers(1, 3))
-    def submit(self, number: int, delayed: bool, never: bool, attempts: int) -> None:
+    @rule(
+        number=st.integers(1, 3),
+        delayed=st.booleans(),
+        never=st.booleans(),
+        attempts=st.integers(1, 3),
+        gate=st.sampled_from(["", *GATES]),
+    )
+    def submit(self, number: int, delayed: bool, never: bool, attempts: int, gate: str) -> None:
         fields: dict[str, moves.Arg] = {"max_attempts": attempts, "rerun": "never" if never else "always"}
+        if gate:
+            fields["gate"] = gate
         jobs = [submission(fields=fields, delay_ms=60_000 if delayed else 0) for _ in range(number)]
         assert {one.answer for one in self.pond.run(moves.submit(jobs, 24))} == {"accepted"}
         self.accepted += [job.id for job in jobs]
@@ -183,6 +194,7 @@ class Everything(RuleBasedStateMachine):
     @rule(name=st.sampled_from(WORKERS), slots=st.integers(1, 4), alone=st.booleans())
     def claim(self, name: str, slots: int, alone: bool) -> None:
         staff = self.staff[name]
+        self.pond.run(moves.heartbeat(name))
         staff.waiting |= {job.execution: job for job in staff.child.claim(slots, alone)}
 
     @rule(name=st.sampled_from(WORKERS), data=st.data())
@@ -196,7 +208,13 @@ class Everything(RuleBasedStateMachine):
             others = [one.id for other in self.staff.values() for one in other.running.values()]
             assert job.id not in others, "a job is begun while its holder lives"
             staff.running[job.execution] = job
+            self._within_limits()
             self.started.add((job.id, job.number("run", 1), job.number("attempt") + 1))
+
+    def _within_limits(self) -> None:
+        """Of jobs with one gate, so many run at once as it allows."""
+        gates = [job.hash.get("gate", b"").rpartition(b" ")[2] for staff in self.staff.values() for job in staff.running.values()]
+        assert all(gates.count(key) <= most for key, most in AT_ONCE.items()), gates
 
     @rule(name=st.sampled_from(WORKERS), ending=st.sampled_from(ENDINGS), data=st.data())
     def finish(self, name: str, ending: str, data: Any) -> None:
@@ -287,7 +305,7 @@ class Everything(RuleBasedStateMachine):
         lost = self.pond.open()
         assert not lost, f"open for ever: {[(id, self.pond.job(id)) for id in lost]}"
         for key in self.pond.ask("KEYS", "*"):
-            if key.startswith((b"rq:queue:", b"rq:wip:", b"rq:scheduled:", b"mp:leases:", b"mp:alone:")):
+            if key.startswith((b"rq:queue:", b"rq:wip:", b"rq:scheduled:", b"mp:leases:", b"mp:alone:", *OF_GATES)):
                 raise AssertionError(f"{key} is not empty")
         for id in self.accepted:
             self._check(id)
@@ -301,6 +319,7 @@ class Everything(RuleBasedStateMachine):
                     self._start(staff, staff.waiting.pop(job.execution))
                 for job in list(staff.running.values()):
                     staff.child.end(staff.running.pop(job.execution))
+                self.pond.run(moves.heartbeat(name))
                 for alone in (False, True):
                     staff.waiting |= {job.execution: job for job in staff.child.claim(100, alone)}
             self.keep()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 LUA, JOB, LEASE = "millpond/scripts", "millpond/scripts/common/job.lua", "millpond/scripts/common/lease.lua"
+GATE, GATES = "millpond/scripts/common/gate.lua", "tests/millpond/scripts/test_gates.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +366,125 @@ MUTATIONS = [
         "    return send_again(id, 0, why)",
         "    return",
         ("test_what_fell_out_of_its_place_is_put_back", "test_whatever_happens_every_job_ends_once_and_is_recorded"),
+    ),
+    Mutation(
+        7,
+        "claim lets pass what its gate does not",
+        GATE,
+        "    if free < 1 then hold(job, starts) end\n    return free < 1",
+        "    return false",
+        (GATES,),
+    ),
+    Mutation(
+        7, "an execution takes no turn", f"{LUA}/claim.lua", "if job.gate then gates().enter(job.gate, member_of(job)) end", "", (GATES,)
+    ),
+    Mutation(7, "a turn is never given back", GATE, "    call('SREM', RUN .. gate.key, member)\n    if", "    if", (GATES,)),
+    Mutation(7, "a turn that is free is nobody's", GATE, "    pass_on(gate, queue)\n  end", "  end", (GATES,)),
+    Mutation(7, "a deleted job keeps its turn", LEASE, "  leave_unnamed(member)\n", "", (GATES,)),
+    Mutation(
+        7,
+        "what was called up and ends takes the turn along",
+        JOB,
+        "if job.gate and job.state == 'queued' then gates().step_out(job) end",
+        "",
+        (GATES,),
+    ),
+    Mutation(7, "what was overtaken waits behind all", GATE, "and 'LPUSH' or 'RPUSH'", "and 'RPUSH' or 'RPUSH'", (GATES,)),
+    Mutation(
+        7,
+        "a paused queue keeps others waiting",
+        GATE,
+        "if try('SISMEMBER', PAUSED, job.queue) ~= 1 then counted",
+        "if true then counted",
+        (GATES,),
+    ),
+    Mutation(
+        7,
+        "what has not begun does not count",
+        GATE,
+        "call('ZADD', STARTS .. gate.key, '+inf', member)",
+        "call('ZADD', STARTS .. gate.key, int(NOW + gate.window), member)",
+        (GATES,),
+    ),
+    Mutation(
+        7,
+        "a start does not count from when it was",
+        f"{LUA}/start.lua",
+        "if job.gate then gates().begun(job.gate, member_of(job), NOW) end",
+        "",
+        (GATES,),
+    ),
+    Mutation(
+        7,
+        "a start whose mark was lost does not count",
+        f"{LUA}/finish.lua",
+        "if job.gate then gates().begun(job.gate, member_of(job), job.started_ms) end",
+        "",
+        (GATES,),
+    ),
+    Mutation(
+        7, "what began gives its start back", GATE, "if call('ZSCORE', STARTS .. gate.key, member) == 'inf' then", "if true then", (GATES,)
+    ),
+    Mutation(
+        7,
+        "a clock set back shuts gates",
+        GATE,
+        "    call('ZREMRANGEBYSCORE', counted, '(' .. int(NOW + gate.window + MARGIN_MS), '(+inf')",
+        "    call('ZCARD', counted)",
+        (GATES,),
+    ),
+    Mutation(7, "a claim does not open what is due", f"{LUA}/claim.lua", "local awaited = open_gates()", "local awaited = true", (GATES,)),
+    Mutation(
+        7,
+        "no claim tells when to come back",
+        f"{LUA}/claim.lua",
+        "elseif awaited or kept > 0 then back_in = opening_in() end",
+        "end",
+        (GATES,),
+    ),
+    Mutation(
+        7,
+        "no sleeper hears of an opening",
+        GATE,
+        "    try('DEL', AWAITED)\n    wake(queue, 1)\n",
+        "    try('DEL', AWAITED)\n",
+        (GATES,),
+    ),
+    Mutation(7, "a keeper opens no gate", f"{LUA}/promote.lua", "open_gates() --", "--", (GATES,)),
+    Mutation(
+        7,
+        "compare does not see what is due",
+        f"{LUA}/compare.lua",
+        "waiting = waiting + (try('ZCOUNT', OPENS, '-inf', int(NOW)) or 0)",
+        "",
+        (GATES,),
+    ),
+    Mutation(
+        7, "a lost turn stays lost", f"{LUA}/reconcile.lua", "if job.place == 'held' and audit(job.gate) then return end", "", (GATES,)
+    ),
+    Mutation(
+        7,
+        "a child does not come back for a gate",
+        "worker/claims.py",
+        "math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000",
+        "math.inf",
+        ("tests/worker/test_gates.py",),
+    ),
+    Mutation(
+        7,
+        "no claim is fair",
+        f"{LUA}/claim.lua",
+        "if fair then begin_with_the_oldest() end\n",
+        "",
+        ("tests/millpond/scripts/test_claim.py",),
+    ),
+    Mutation(
+        7,
+        "every exception is tried again",
+        "worker/outcome.py",
+        "run.task.retries(error))",
+        "True)",
+        ("tests/worker/test_outcomes.py",),
     ),
     # 8. Versions, states and outcomes.
     Mutation(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.pace import within
 from tests.until import until
-from tests.worker.mill import Mill, Worker
+from tests.worker.mill import Keeper, Mill, Worker
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -50,6 +50,15 @@ def test_no_exception_ends_a_worker(mill: Mill, worker: Worker, kind: str) -> No
     assert mill.error(mill.submit("throw", kind))["code"] == "task_error"
     assert worker.children == child
     assert mill.result(mill.submit("echo", 1)) == 1
+
+
+@pytest.mark.parametrize(("kind", "attempts"), [("OSError", 3), ("ConnectionResetError", 1), ("ValueError", 1), ("TimeoutError", 3)])
+def test_the_task_says_which_exceptions_are_tried_again(mill: Mill, kind: str, attempts: int) -> None:
+    with Keeper(mill.url):
+        id = mill.submit("choosy", mill.file, kind, max_attempts=3, backoff_ms=1, timeout_ms=100)
+        error = mill.error(id)
+    assert error["code"] == ("timeout" if kind == "TimeoutError" else "task_error")
+    assert (mill.job(id)["attempt"], mill.job(id)["failures"]) == (str(attempts), str(attempts))
 
 
 def test_an_exit_in_a_stray_coroutine_ends_nothing(mill: Mill, worker: Worker) -> None:

@@ -6,14 +6,14 @@ from tests.worker.mill import Mill
 
 def test_queues_are_served_in_their_order_and_none_starves(mill: Mill) -> None:
     low = mill.submit_many("nap", [(mill.file, 0.0)] * 3, queue="low")
-    high = mill.submit_many("nap", [(mill.file, 0.005)] * 300, queue="high")
+    high = mill.submit_many("nap", [(mill.file, 0.01)] * 400, queue="high")
     with mill.worker(queues="high,low", concurrency=2, prefetch=0):
         for id in (*low, *high):
             mill.wait(id, timeout_s=30)
     order = [note.job for note in mill.notes("begin")]
     places = [order.index(id) for id in low]
     assert min(places) >= 8  # the first claims are the first queue's
-    assert max(places) < 200  # but not all of them
+    assert max(places) < 350  # but not all of them
 
 
 def test_a_busy_worker_leaves_to_an_idle_one_what_it_has_claimed_ahead(mill: Mill) -> None:

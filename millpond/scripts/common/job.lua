@@ -13,12 +13,20 @@ local RQ_WORDS = {
 }
 
 local TEXTS = {'state', 'status', 'origin', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
-  'waiters', 'watchers', 'adopted', 'timeout'}
+  'waiters', 'watchers', 'adopted', 'timeout', 'gate'}
 local NUMBERS = {'version', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts',
   'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl'}
 local FIELDS = {}
 for _, name in ipairs(TEXTS) do FIELDS[#FIELDS + 1] = name end
 for _, name in ipairs(NUMBERS) do FIELDS[#FIELDS + 1] = name end
+
+-- A gate as a job's hash has it: how many executions at once (0: any number), how many starts in how many ms (0: any), and its key.
+local function gate_in(text)
+  local most, starts, window, key = string.match(text, '^(%d+) (%d+) (%d+) (.+)$')
+  return key and {text = text, most = tonumber(most), starts = tonumber(starts), window = tonumber(window), key = key}
+end
+
+local gates -- what moves do with them: gate.lua
 
 -- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours).
 local function read(id)
@@ -44,7 +52,8 @@ local function read(id)
   job.run = job.run or 1
   if job.state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
   job.queue = job.origin
-  if job.place ~= 'alone' then job.place = 'queue' end -- a claim would drop what names no list, again and again
+  job.gate = job.gate and gate_in(job.gate) or nil
+  if job.place ~= 'alone' and not (job.place == 'held' and job.gate) then job.place = 'queue' end -- a claim would drop what names no list, again and again
   for _, name in ipairs({'attempt', 'failures', 'deaths', 'crashes'}) do job[name] = job[name] or 0 end
   return job
 end
@@ -68,6 +77,9 @@ end
 
 local function list_of(place, queue) return (place == 'alone' and ALONE or QUEUE) .. queue end
 
+-- The list in which a job waits.
+local function place_of(job) return job.place == 'held' and HELD .. job.gate.key or list_of(job.place, job.queue) end
+
 -- After its second death a job runs alone, in a one-slot child (rule 6).
 local function home(job) return job.deaths >= 2 and 'alone' or 'queue' end
 
@@ -88,6 +100,7 @@ end
 -- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
 local function conclude(job, state, code, last)
   tell_batch(job.id, job.state, state)
+  if job.gate and job.state == 'queued' then gates().step_out(job) end
   job.version = job.version + 1
   job.state, job.ended_ms = state, NOW
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
@@ -183,7 +196,7 @@ local SEARCHABLE = 10000 -- a longer list is not searched: the id stays until it
 local function cancel(job)
   heed(job)
   if job.state == 'queued' then
-    local list = list_of(job.place or 'queue', job.queue)
+    local list = place_of(job)
     if is(list, 'list') and call('LLEN', list) < SEARCHABLE then call('LREM', list, 0, job.id) end
     conclude(job, 'canceled', 'canceled')
   elseif job.state == 'scheduled' then

@@ -31,6 +31,7 @@ local function drop(member, lease)
   local id, execution = split_member(member)
   for _, name in ipairs(queues_of(worker_of(lease))) do try('ZREM', WIP .. name, member) end
   release(id, execution, lease, '')
+  leave_unnamed(member)
 end
 
 -- Writes one execution's outcome, its only copy until a collector has recorded it; answers the field's name.
@@ -51,6 +52,7 @@ local GAVE_UP = {
 -- Its mark alone says whether it was begun (rule 3). The caller has checked OPEN, EVENTS and `broken_home`.
 local function give_back(job, cause)
   release(job.id, job.execution, job.lease, job.queue)
+  if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   local state, code = doom(job)
   if job.mark ~= '1' then
     if state then conclude(job, state, code) else push(job, job.place or 'queue', true) end

@@ -25,6 +25,7 @@ end
 
 local function waiting(queue)
   return (try('LLEN', QUEUE .. queue) or 0) + (try('LLEN', ALONE .. queue) or 0) + (try('ZCARD', SCHEDULED .. queue) or 0)
+    + (try('ZCARD', ASIDE .. queue) or 0)
 end
 
 -- A queue in which nothing waits or runs holds nothing, whatever was miscounted.

@@ -67,6 +67,24 @@ def test_queues_in_their_order_and_no_more_than_slots(pond: Pond) -> None:
     assert child.claim(3) == []
 
 
+@pytest.mark.parametrize(("fair", "first"), [(False, "high"), (True, "low")])
+def test_a_fair_claim_begins_with_the_queue_whose_head_has_waited_longest(pond: Pond, fair: bool, first: str) -> None:
+    ids = {queue: pond.submit(2, queue=queue)[0] for queue in ("high", "middle", "paused", "low")}
+    for queue, waited_ms in {"high": 600, "middle": 700, "paused": 900, "low": 800}.items():
+        pond.ask("HSET", keys.job(ids[queue]), "enqueued_ms", pond.now() - waited_ms)
+    pond.run(moves.pause("paused"))
+    pond.hire(queues=list(ids))
+    (job,) = pond.run(moves.claim("w1", 1, 1, list(ids), fair=fair)).jobs
+    assert job.id == ids[first]
+
+
+def test_a_fair_claim_keeps_the_order_while_nothing_waits_for_long(pond: Pond) -> None:
+    low, high = pond.submit(queue="low"), pond.submit(queue="high")
+    pond.hire(queues=["high", "low"])
+    claim = pond.run(moves.claim("w1", 1, 2, ["high", "low"], fair=True))
+    assert [job.id for job in claim.jobs] == [*high, *low]
+
+
 def test_executions_are_unique(pond: Pond) -> None:
     pond.submit(40)
     one, two = pond.hire("w1"), pond.hire("w2")

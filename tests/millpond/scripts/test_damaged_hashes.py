@@ -38,8 +38,32 @@ NAMES += [
     "waiters",
     "watchers",
     "created_at",
+    "gate",
 ]
-VALUES = ["", "0", "1", "-1", "1.5", "7", "nan", "inf", "0x10", "9" * 30, "x", "{", "[]", "{}", "a", "b", "queue", "alone", "1:1", "\xff"]
+VALUES = [
+    "",
+    "0",
+    "1",
+    "-1",
+    "1.5",
+    "7",
+    "nan",
+    "inf",
+    "0x10",
+    "9" * 30,
+    "x",
+    "{",
+    "[]",
+    "{}",
+    "a",
+    "b",
+    "queue",
+    "alone",
+    "held",
+    "1 1 20 k",
+    "1:1",
+    "\xff",
+]
 VALUES += ["queued", "scheduled", "started", "finished", "failed", "canceled", "expired", "deferred", "created", "cancel", "never"]
 
 

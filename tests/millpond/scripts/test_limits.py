@@ -32,10 +32,12 @@ def test_a_queue_takes_as_many_as_its_limit_and_not_one_more(pond: Pond) -> None
     assert len(pond.queued()) == 5
 
 
-def test_scheduled_jobs_and_those_that_wait_alone_are_counted(pond: Pond) -> None:
-    limits = moves.Limits(queue_jobs=3)
+def test_scheduled_jobs_and_those_that_wait_alone_or_are_held_are_counted(pond: Pond) -> None:
+    limits = moves.Limits(queue_jobs=4)
     assert verdicts(pond, limits, 2, delay_ms=60_000) == ["accepted"] * 2
     pond.ask("RPUSH", keys.named("ALONE", "default"), "x")
+    pond.submit(2, fields={"gate": "1 0 0 k"})
+    assert len(pond.hire().claim()) == 1
     assert verdicts(pond, limits, 1) == ["queue-jobs"]
 
 

@@ -25,9 +25,11 @@ WRONG = {
 # Keys that only show or hasten: broken, they change the way of no job.
 SHOWS = (
     *(keys.PREFIXES[name] for name in ("WIP", "FINISHED", "FAILED", "CANCELED", "RQ_WORKER", "RQ_WORKERS_OF", "RQ_RESULTS")),
-    *(keys.PREFIXES[name] for name in ("RQ_EXECUTION", "RQ_EXECUTIONS", "WAKE", "IDLE", "DRAINED", "ALIVE")),
-    *(keys.RQ_WORKERS, keys.QUARANTINE, keys.RESENT, keys.EXECUTION, keys.OWNERS, keys.BYTES, keys.ACCEPTED),
+    *(keys.PREFIXES[name] for name in ("RQ_EXECUTION", "RQ_EXECUTIONS", "WAKE", "IDLE", "DRAINED", "ALIVE", "ASIDE")),
+    *(keys.RQ_WORKERS, keys.QUARANTINE, keys.RESENT, keys.EXECUTION, keys.OWNERS, keys.BYTES, keys.ACCEPTED, keys.AWAITED),
 )
+
+OF_GATES = ("passed", "held")  # jobs with a gate
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +77,19 @@ def cases(villages: Villages, deed: str) -> Iterator[tuple[str, list[str]]]:
         yield key, [kind for kind in WRONG if kind != right]
 
 
+def beside(village: Village, name: str) -> list[str]:
+    """The jobs with the same gate as one: what becomes of one decides who is next."""
+    if not name.startswith(OF_GATES):
+        return []
+    return [other for other in village.ids if other.startswith(OF_GATES) and f".{name.split('.')[1]}." in other]
+
+
 def hurt(village: Village, name: str, key: str) -> bool:
     """Whether a job may go another way because this key is broken."""
     if key.startswith(SHOWS):
         return False
     if any(id in key for id in village.ids.values()):
-        return village[name] in key
+        return any(village[other] in key for other in (name, *beside(village, name)))
     of_queue = [queue for queue in QUEUES if key.endswith(f":{queue}")]
     return not of_queue or f".{of_queue[0]}." in name
 

@@ -39,7 +39,8 @@ redis.call('SELECT', 0)
 @dataclass
 class Village:
     """In each of two queues: three jobs that run, one that is leased, two that wait, one that waits alone, one whose time has come,
-    one that ended, one that failed, one that ended and one that failed and are recorded. Worker w1 holds, w3 sleeps."""
+    one that ended, one that failed, one that ended and one that failed and are recorded; of a gate one that runs and two that it holds.
+    Worker w1 holds, w3 sleeps."""
 
     pond: Pond
     child: Child
@@ -54,6 +55,7 @@ class Village:
         for queue in QUEUES:
             self._end(queue)
             self._hold(queue)
+            self._gate(queue)
             self._name("waiting", queue, self.pond.submit(2, queue=queue))
             self._name("alone", queue, self.pond.submit(queue=queue))
             self._name("due", queue, self.pond.submit(queue=queue, delay_ms=3_600_000))
@@ -86,6 +88,13 @@ class Village:
         self._name("running", queue, ids[:3])
         self._name("leased", queue, ids[3:])
         self.claimed |= {name: job for job in jobs for name, id in self.ids.items() if id == job.id}
+
+    def _gate(self, queue: str) -> None:
+        ids = self.pond.submit(3, queue=queue, fields={"gate": f"1 1000 1000 k:{queue}"})
+        (job,) = Child(self.pond, "w1", 1, [queue]).work()
+        self._name("passed", queue, ids[:1])
+        self._name("held", queue, ids[1:])
+        self.claimed[f"passed.{queue}.0"] = job
 
     # -- what became of them ------------------------------------------------------------------------------------------------
 
@@ -194,6 +203,7 @@ def _call_off(village: Village) -> Any:
 
 def _finish(village: Village) -> Any:
     jobs = [village.claimed[f"running.{queue}.{number}"] for queue in QUEUES for number in range(3)]
+    jobs += [village.claimed[f"passed.{queue}.0"] for queue in QUEUES]
     endings = [outcome(job, "failed", retry_ms=60_000) if at % 3 == 1 else outcome(job) for at, job in enumerate(jobs)]
     return village.child.finish(*endings)
 
@@ -244,7 +254,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "call_off", _call_off
     yield "register", lambda village: village.pond.run(moves.register("w1", 2, QUEUES, {"birth": "x"}))
     yield "heartbeat", lambda village: village.pond.run(moves.heartbeat("w1"))
-    yield "claim", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES))
+    yield "claim", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES, fair=True))
     yield "claim alone", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES, alone=True))
     yield "start", lambda village: village.pond.run(moves.start("w1", 1, _held(village, "leased.a.0", "leased.b.0", "running.a.0")))
     yield "compare", lambda village: village.pond.run(moves.compare("w1", 1, QUEUES))
@@ -253,7 +263,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield (
         "hand_back items",
         lambda village: village.pond.run(
-            moves.hand_back("w1", 1, "items", items=_held(village, "leased.a.0", "leased.b.0", "running.b.0"))
+            moves.hand_back("w1", 1, "items", items=_held(village, "leased.a.0", "leased.b.0", "running.b.0", "passed.a.0"))
         ),
     )
     yield "hand_back retire", lambda village: village.pond.run(moves.hand_back("w1", 1, "retire", "died"))
@@ -265,7 +275,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "reconcile", lambda village: village.pond.run(moves.reconcile(0, 10_000, 100))
     yield "recorded", _recorded
     yield "forget", lambda village: village.pond.run(moves.forget(500, 0))
-    yield "cancel", _each(moves.cancel, "waiting", "due", "running", "alone")
+    yield "cancel", _each(moves.cancel, "waiting", "due", "running", "alone", "held")
     yield "retry", _retry
     yield "retry of a record", _revive
     yield "listen", _each(lambda id: moves.listen(id, "mp:ended:x"), "waiting", "running")

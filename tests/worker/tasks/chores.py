@@ -134,6 +134,15 @@ def flaky(file: str, failures: int) -> int:
     return attempt
 
 
+@task(max_attempts=3, retry_on=OSError, give_up_on=ConnectionError)
+def choosy(file: str, kind: str) -> None:
+    """Raise what is tried again, or what is not, or be too late."""
+    note(file, "begin")
+    if kind == "TimeoutError":
+        sleep(60)
+    raise {"OSError": OSError, "ConnectionResetError": ConnectionResetError, "ValueError": ValueError}[kind]
+
+
 @task
 def throw(kind: str) -> None:
     """Raise what would end a program."""
