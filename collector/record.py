@@ -71,5 +71,5 @@ def _without_results(job: Job) -> Job:
 
 
 def _without_result(attempt: Attempt) -> Attempt:
-    blank = replace(attempt, error_message=None, error_traceback=None, result_json=None, worker=None, execution=None)
+    blank = replace(attempt, error_message=None, error_traceback=None, result_json=None, worker=None, execution=None, log=None)
     return replace(blank, status=State.FAILED, error_code=CODE)

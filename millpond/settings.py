@@ -129,6 +129,8 @@ class WorkerSettings(_WithRedis):
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
     max_result_bytes: int = Field(1_048_576, ge=1024, le=67_108_864, description="The longest result, as JSON.")
+    max_log_lines: int = Field(1000, ge=0, le=100_000, description="The most lines that are kept of what one attempt says.")
+    max_log_bytes: int = Field(65_536, ge=0, le=1_048_576, description="The most bytes that are kept of what one attempt says.")
 
 
 class CollectorSettings(_WithRedis, _WithDatabase, _WithRetention):

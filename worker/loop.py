@@ -16,7 +16,7 @@ from worker.deadlines import Deadlines
 from worker.desk import Desk
 from worker.finishes import Finishes
 from worker.held import Phase
-from worker.inbox import Ended, Inbox, Message, Told, Woken
+from worker.inbox import Ended, Inbox, Message, Spoke, Told, Woken
 from worker.leases import Leases
 from worker.pipe import Pipe
 from worker.reports import Reports
@@ -67,6 +67,7 @@ class Loop:
             except Lost as lost:
                 log.warning("redis_lost", error=str(lost))
                 self._parts.starts.lost()
+                self._parts.reports.lost()
                 self._parts.leases.lost()
         for message in self._inbox.take(self._rest_s()):
             self._hear(message)
@@ -116,7 +117,7 @@ class Loop:
         elif parts.starts.possible() or parts.finishes.due(now) or parts.leases.due(now) or parts.claims.wanted(now) or self._done():
             return 0.0
         else:
-            at = min(parts.leases.compare_at, parts.deadlines.next_at(), parts.claims.next_at(now))
+            at = min(parts.leases.compare_at, parts.deadlines.next_at(), parts.claims.next_at(now), parts.reports.next_at())
         return min(max(at - now, 0.0), _LONGEST_REST_S)
 
     def _hear(self, message: Message) -> None:
@@ -126,6 +127,8 @@ class Loop:
                 holding = self._desk.ledger.get(run.key)
                 if holding and holding.phase is Phase.RUNNING:
                     self._desk.end(holding, outcome)
+            case Spoke(run):
+                self._desk.spoken[run] = None
             case Woken():
                 self._parts.claims.wake()
             case Told(["drain"]):

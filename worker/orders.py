@@ -28,6 +28,8 @@ class Orders:
     slots: int
     prefetch: int
     max_result_bytes: int
+    max_log_lines: int
+    max_log_bytes: int
     log_level: str
     failpoint: str
 

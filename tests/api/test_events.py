@@ -34,7 +34,7 @@ def submitted(api: Replica) -> str:
 
 
 def report(hand: Hand, job: moves.Claimed, progress: object) -> None:
-    assert broker.run(hand.client, moves.report([((job.id, job.execution), codec.render(progress))])) == [True]
+    assert broker.run(hand.client, moves.report([moves.Report(job.id, job.execution, codec.render(progress))])) == [True]
 
 
 def fail_and_go_on(hand: Hand, job: moves.Claimed, message: str) -> None:

@@ -5,7 +5,7 @@ from tests.millpond.scripts.pond import Pond
 
 
 def _report(pond: Pond, *jobs: moves.Claimed) -> list[bool]:
-    return pond.run(moves.report([((job.id, job.execution), b'{"fraction":0.5}') for job in jobs]))
+    return pond.run(moves.report([moves.Report(job.id, job.execution, b'{"fraction":0.5}') for job in jobs]))
 
 
 def test_it_shows_what_was_said_under_a_new_version(pond: Pond) -> None:
