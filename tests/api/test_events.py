@@ -206,7 +206,16 @@ def test_the_most_specific_range_decides(header: str | None, expected: bool) -> 
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("7", Place(7)), ("7.2.1", Place(7, 2, 1)), ("7.2", None), ("-1", None), ("x", None), ("7.2.1.0", None), ("9" * 19, None)],
+    [
+        ("7", Place(7)),
+        ("7.2.1", Place(7, 2, 1)),
+        ("7.2", None),
+        ("-1", None),
+        ("x", None),
+        ("7.2.1.9", Place(7, 2, 1, 9)),
+        ("7.2.1.0.0", None),
+        ("9" * 19, None),
+    ],
 )
 def test_ids_of_events_are_read_back(text: str, place: Place | None) -> None:
     assert Place.read(text) == place
