@@ -114,7 +114,7 @@ class Speaker(Voice):
             if rest:
                 self.overhear(stream, rest)
         self._over = True
-        if self.dropped > 1:
+        if self.dropped:
             self._rows.append(joblog.row(self._ms(), joblog.CUT, f"{self.dropped} lines are missing."))
 
     def take(self) -> News:
