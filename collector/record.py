@@ -28,6 +28,7 @@ def record(store: Store, sights: Sequence[Sight]) -> list[Sight]:
     except RowRefused as refusal:
         if len(sights) == 1:
             return _record_refused(store, sights[0], refusal)
+    metrics.REFUSED_BATCHES.inc()
     half = len(sights) // 2
     return record(store, sights[:half]) + record(store, sights[half:])
 

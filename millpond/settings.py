@@ -75,6 +75,10 @@ class _WithRetention(Settings):
     )
 
 
+class _WithMetrics(Settings):
+    metrics_port: int = Field(0, ge=0, le=65_535, description="The port on which its metrics are served; 0: none. The API's are on PORT.")
+
+
 class StoreSettings(_WithDatabase):
     """The migration job."""
 
@@ -117,7 +121,7 @@ class ApiSettings(_WithRedis, _WithDatabase, _WithRetention):
     replicas_ack: int = Field(0, ge=0, le=16, description="Redis replicas that must have a job on disk before its 202.")
 
 
-class WorkerSettings(_WithRedis):
+class WorkerSettings(_WithRedis, _WithMetrics):
     """A worker: the parent and its child."""
 
     tasks: Modules = Field((), description="The modules that define tasks, comma separated.")
@@ -133,7 +137,7 @@ class WorkerSettings(_WithRedis):
     max_log_bytes: int = Field(65_536, ge=0, le=1_048_576, description="The most bytes that are kept of what one attempt says.")
 
 
-class CollectorSettings(_WithRedis, _WithDatabase, _WithRetention):
+class CollectorSettings(_WithRedis, _WithDatabase, _WithRetention, _WithMetrics):
     """A collector and its keeper."""
 
     batch: int = Field(500, ge=1, le=10_000, description="The most events recorded in one transaction.")

@@ -10,6 +10,7 @@ from millpond import failpoint, loader, logs
 from millpond.errors import BadSetting
 from worker import lifeline, overheard
 from worker.claims import Claims
+from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.dependents import Dependents
 from worker.desk import Desk, Me
@@ -62,9 +63,12 @@ def _work(orders: Orders) -> None:
     desk = Desk(me, Pool(orders.slots, orders.max_result_bytes, inbox), Shared(orders.shared), ears)
     waker = Waker(orders.redis_url, me.queues, inbox)
     dependents = Dependents(orders.redis_url)
+    counts = Counts(desk, pipe)
+    if orders.measured:
+        desk.ended = counts.ended
     claims = Claims(desk, waker, orders.prefetch)
     finishes = Finishes(desk, dependents.release)
-    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk))
+    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk), counts)
     loop = Loop(desk, Wire(orders.redis_url), inbox, pipe, parts)
     if not me.alone:  # tokens are for those who serve the queues
         waker.start()

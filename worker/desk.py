@@ -1,6 +1,7 @@
 """What the parts of the child's loop share: who it is, what it holds, what runs, and whether it may begin and claim."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,6 +41,7 @@ class Desk:
     ledger: Ledger = field(default_factory=Ledger)
     doubtful: bool = False
     leaving: str = ""
+    ended: Callable[[Holding], None] = lambda holding: None  # counts an outcome that Redis took
     spoken: dict[Run, None] = field(default_factory=dict)  # runs with news, in the order in which they spoke
 
     def fresh(self) -> bool:

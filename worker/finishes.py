@@ -44,6 +44,8 @@ class Finishes:
                 holding.retry_at = time.monotonic() + _RETRY_S
                 continue
             self._desk.ledger.drop(holding)
+            if answer in ("done", "dependents"):
+                self._desk.ended(holding)
             if answer == "dependents":
                 self._dependents(holding.claimed.id)
 

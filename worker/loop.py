@@ -6,12 +6,14 @@ If the process dies at any point, its leases are handed back by its parent or ta
 each part says again what was unanswered: starts before finishes, both fenced; a claim never, compare settles it (rule 4).
 """
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from millpond import logs
 from worker.claims import Claims
+from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.desk import Desk
 from worker.finishes import Finishes
@@ -41,6 +43,7 @@ class Parts:
     leases: Leases
     claims: Claims
     deadlines: Deadlines
+    counts: Counts
 
 
 class Loop:
@@ -55,11 +58,13 @@ class Loop:
         """Turn until done."""
         while not self._done():
             self._turn()
+        self._parts.counts.tell(math.inf)
         self._wire.close()
 
     def _turn(self) -> None:
         now = self._tick()
         self._parts.deadlines.enforce(now)
+        self._parts.counts.tell(now)
         self._decide(now)
         if self._wire.ready(now):
             try:
@@ -69,6 +74,7 @@ class Loop:
                 self._parts.starts.lost()
                 self._parts.reports.lost()
                 self._parts.leases.lost()
+                self._parts.counts.lost()
         for message in self._inbox.take(self._rest_s()):
             self._hear(message)
 

@@ -30,6 +30,7 @@ class Orders:
     max_result_bytes: int
     max_log_lines: int
     max_log_bytes: int
+    measured: bool
     log_level: str
     failpoint: str
 

@@ -87,6 +87,11 @@ class Hand:
             committed.append(moves.Committed(id, job.version, ended_fields(raw)))
         broker.run(self.client, moves.recorded(committed))
 
+    def hash(self, id: str) -> dict[str, bytes]:
+        """A job's hash."""
+        _, raw = broker.run(self.client, moves.listen(id))
+        return dict(raw)
+
     def forget(self, *ids: str) -> None:
         """Take the hashes away, as the keeper does after the grace."""
         for id in ids:
