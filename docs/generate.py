@@ -25,7 +25,8 @@ wrong or unknown. All services of one Millpond must name the same Redis and the 
 METRICS = """# Metrics
 
 Made by `make docs` from `millpond/metrics.py`. In Prometheus's text format: the API's at `/metrics` of its port, a worker's (from its
-parent, over all its children) and a collector's on `MILLPOND_METRICS_PORT`. Label values that tell of an error are the codes of [http.md](http.md#errors).
+parent, over all its children) and a collector's on `MILLPOND_METRICS_PORT`. Label values that tell of an error are the codes of
+[http.md](http.md#errors).
 """
 
 STATES = """# States
