@@ -7,9 +7,10 @@ so neither memory, nor Redis, nor the worker's own log takes more of a flood tha
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
+from types import MappingProxyType
 from typing import Final
 
 from millpond import joblog
@@ -45,17 +46,17 @@ class Speaker(Voice):
     at any moment. `lines`, `dropped`: how many were kept, and not.
     """
 
+    # Of the class, until they change: every job has a speaker, and most say nothing.
+    lines = dropped = 0
+    _taken = _bytes = 0
+    _progress = b""
+    _unfinished: Mapping[str, str] = MappingProxyType({})
+    _has_news = _over = False
+
     def __init__(self, limits: LogLimits, began_at: float, told: Callable[[], None]) -> None:
         self._limits, self._began_at, self._told = limits, began_at, told
         self._speaking = Lock()
         self._rows: deque[bytes] = deque()
-        self._progress = b""
-        self._unfinished: dict[str, str] = {}
-        self._taken = 0
-        self._bytes = 0
-        self._has_news = False
-        self._over = False
-        self.lines = self.dropped = 0
 
     # -- the task's side --------------------------------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ class Speaker(Voice):
             return
         with self._speaking:
             *lines, rest = (self._unfinished.get(stream, "") + text).split("\n")
-            self._unfinished[stream] = _visible(rest)[:MAX_TEXT]
+            self._unfinished = {**self._unfinished, stream: _visible(rest)[:MAX_TEXT]}
         for line in lines:
             self.say(stream, _visible(line))
 
