@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, ClassVar, Final
 
 from api import etags
-from api.described import READS, TEXT, Answer, Call, Parameter, Schema, ref
+from api.described import READS, Answer, Call, Parameter, Schema, ref
 from api.etags import ETAG, IF_NONE_MATCH
 from api.jobs import JobHandler
 from api.logbook import Said, logbook
@@ -18,6 +18,7 @@ from millpond.job import Job
 LIMIT: Final = 1000  # lines, and the most of a page
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 99_999_999}
+_CURSORS: Final[Schema] = {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9})?$"}
 _CURSOR = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 Place = tuple[int, int, int]  # run, attempt, line
@@ -37,8 +38,8 @@ class Logs(JobHandler):
             "goes on, `next` leads to what it says later.",
             takes=(
                 Parameter("limit", "query", f"At most so many lines; more than {LIMIT} is taken as {LIMIT}.", {**_COUNT, "default": LIMIT}),
-                Parameter("tail", "query", f"The last so many lines instead, at most {LIMIT}; goes without the others.", _COUNT),
-                Parameter("cursor", "query", "The `next` of the page before.", TEXT),
+                Parameter("tail", "query", f"The last so many lines instead, at most {LIMIT}: goes before the others.", _COUNT),
+                Parameter("cursor", "query", "The `next` of the page before.", _CURSORS),
                 IF_NONE_MATCH,
             ),
             answers=(
@@ -77,10 +78,8 @@ class _Asked:
     @classmethod
     def read(cls, limit: str | None, tail: str | None, cursor: str | None) -> "_Asked":
         """Raises BadInput (bad_parameter, bad_cursor)."""
-        if tail is not None and (cursor is not None or limit is not None):
-            raise BadInput("tail goes without limit and cursor.", code="bad_parameter", parameter="tail")
-        count = _count("tail", tail) or _count("limit", limit) or LIMIT
-        return cls(count, tail is not None, _START if cursor is None else _place(cursor))
+        after, most, last = _place(cursor) if cursor else _START, _count("limit", limit), _count("tail", tail)
+        return cls(last, True, _START) if last else cls(most or LIMIT, False, after)
 
 
 def _count(name: str, value: str | None) -> int | None:
