@@ -168,6 +168,13 @@ def test_smuggling_forms_reach_nobody_through_the_proxy(project: Project) -> Non
     assert {queue["queued"] for queue in queues["queues"]} <= {0}
 
 
+def test_the_proxy_passes_on_what_the_api_refuses_better(project: Project) -> None:
+    """A head that is too long for the API is not too long for the proxy, whose answer would be a page."""
+    for target, header, code in (("/" * 9000, "", "url_too_long"), ("/livez", "x" * 16_384, "headers_too_large")):
+        (answer,) = project.send(f"GET {target} HTTP/1.1\r\nHost: a\r\nX-Long: {header}\r\n\r\n".encode())
+        assert answer.problem["code"] == code
+
+
 def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:
     waiting = [client.submit("sleep", 0.1, delay_s=3) for _ in range(20)]
     running = [client.submit("sleep", 4) for _ in range(20)]
