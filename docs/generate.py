@@ -28,7 +28,7 @@ NAMES = """# The settings of {service} that docker-compose.yml takes from your s
 """
 
 # Said by the container's own image and files, and by secrets; a failpoint is for tests.
-OF_CONTAINERS = {"host", "port", "health_file", "failpoint", "redis_url", "database_url"}
+OF_CONTAINERS = {"host", "port", "metrics_port", "health_file", "failpoint", "redis_url", "database_url"}
 
 METRICS = """# Metrics
 

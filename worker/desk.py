@@ -52,7 +52,8 @@ class Desk:
         """Call its function."""
         assert holding.run
         holding.phase = Phase.RUNNING
-        holding.run.begin(self.ears)
+        holding.run.listen(self.ears)
+        holding.run.begin()
         # First: a function that keeps the GIL lets this loop tell its parent nothing more.
         self.shared.busy_until = max(self.shared.busy_until, holding.run.deadline)
         self.pool.start(holding.run)

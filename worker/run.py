@@ -58,10 +58,13 @@ class Run:
         """Whether it said something that is not on the socket yet."""
         return bool(self.owed or (self.voice and self.voice.has_news))
 
-    def begin(self, ears: "Ears | None" = None) -> None:
-        """Start its clock, and listen to it: the function is about to be called."""
+    def listen(self, ears: "Ears") -> None:
+        """Hear what it says from now on."""
+        self.voice = Speaker(ears.limits, lambda: self.run_ms, partial(ears.hear, self))
+
+    def begin(self) -> None:
+        """Start its clock: the function is about to be called."""
         self.began_at = time.monotonic()
-        self.voice = Speaker(ears.limits, self.began_at, partial(ears.hear, self)) if ears else None
         self.deadline = self.began_at + self.timeout_s
 
     @property

@@ -5,7 +5,6 @@ so neither memory, nor Redis, nor the worker's own log takes more of a flood tha
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,7 +39,8 @@ class News:
 
 
 class Speaker(Voice):
-    """The voice of one execution. `told` is called when there are news after there were none, from whatever thread speaks.
+    """The voice of one execution. `run_ms` says for how long that has run; `told` is called when there are news after there were none,
+    from whatever thread speaks.
 
     Rows pass from the task's threads to the loop without a lock that the loop would wait for: an interrupt may be raised in a task
     at any moment. `lines`, `dropped`: how many were kept, and not.
@@ -53,8 +53,8 @@ class Speaker(Voice):
     _unfinished: Mapping[str, str] = MappingProxyType({})
     _has_news = _over = False
 
-    def __init__(self, limits: LogLimits, began_at: float, told: Callable[[], None]) -> None:
-        self._limits, self._began_at, self._told = limits, began_at, told
+    def __init__(self, limits: LogLimits, run_ms: Callable[[], int], told: Callable[[], None]) -> None:
+        self._limits, self._run_ms, self._told = limits, run_ms, told
         self._speaking = Lock()
         self._rows: deque[bytes] = deque()
 
@@ -77,7 +77,7 @@ class Speaker(Voice):
         if self._over or self.dropped:
             self.dropped += 1
             return False
-        row = joblog.row(self._ms(), level, _short(text))
+        row = joblog.row(self._run_ms(), level, _short(text))
         with self._speaking:
             kept = self._has_room(len(row) + 1)
             if kept:
@@ -116,7 +116,7 @@ class Speaker(Voice):
                 self.overhear(stream, rest)
         self._over = True
         if self.dropped:
-            self._rows.append(joblog.row(self._ms(), joblog.CUT, f"{self.dropped} lines are missing."))
+            self._rows.append(joblog.row(self._run_ms(), joblog.CUT, f"{self.dropped} lines are missing."))
 
     def take(self) -> News:
         """All news; the next are told again."""
@@ -133,16 +133,13 @@ class Speaker(Voice):
     def _cut(self) -> None:
         if not self.dropped:
             most = f"{self._limits.lines} lines or {self._limits.bytes} bytes"
-            self._rows.append(joblog.row(self._ms(), joblog.CUT, f"The log is full: it holds {most} of an attempt."))
+            self._rows.append(joblog.row(self._run_ms(), joblog.CUT, f"The log is full: it holds {most} of an attempt."))
         self.dropped += 1
 
     def _tell(self) -> None:
         if not self._has_news:
             self._has_news = True
             self._told()
-
-    def _ms(self) -> int:
-        return round((time.monotonic() - self._began_at) * 1000)
 
 
 def clean(text: str) -> str:
