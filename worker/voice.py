@@ -51,7 +51,7 @@ class Speaker(Voice):
     _taken = _bytes = 0
     _progress = b""
     _unfinished: Mapping[str, str] = MappingProxyType({})
-    _has_news = _over = False
+    _has_news = _is_cut = _over = False
 
     def __init__(self, limits: LogLimits, run_ms: Callable[[], int], told: Callable[[], None]) -> None:
         self._limits, self._run_ms, self._told = limits, run_ms, told
@@ -100,6 +100,14 @@ class Speaker(Voice):
         for line in lines:
             self.say(stream, _visible(line))
 
+    def relay(self, rows: bytes, dropped: int) -> None:
+        """Add what a speaker in another process took, cut there already. `dropped`: how many lines it did not keep so far."""
+        said = rows.split(b"\n") if rows else []
+        self._rows.extend(said)
+        self.lines += len(said)
+        self.dropped = dropped
+        self._tell()
+
     # -- the loop's side --------------------------------------------------------------------------------------------------------
 
     @property
@@ -115,7 +123,7 @@ class Speaker(Voice):
             if rest:
                 self.overhear(stream, rest)
         self._over = True
-        if self.dropped:
+        if self._is_cut:
             self._rows.append(joblog.row(self._run_ms(), joblog.CUT, f"{self.dropped} lines are missing."))
 
     def take(self) -> News:
@@ -131,7 +139,8 @@ class Speaker(Voice):
         return not self.dropped and self.lines < self._limits.lines and self._bytes + size <= self._limits.bytes
 
     def _cut(self) -> None:
-        if not self.dropped:
+        if not self._is_cut:
+            self._is_cut = True
             most = f"{self._limits.lines} lines or {self._limits.bytes} bytes"
             self._rows.append(joblog.row(self._run_ms(), joblog.CUT, f"The log is full: it holds {most} of an attempt."))
         self.dropped += 1

@@ -90,6 +90,19 @@ def test_a_line_without_end_takes_no_more_memory_than_a_long_one() -> None:
     assert [len(line.text) for line in ear.lines()] == [MAX_TEXT]
 
 
+def test_what_was_said_in_another_process_is_relayed_as_it_is() -> None:
+    there, here = Ear(LogLimits(1, 1000)), Ear()
+    for text in "abc":
+        there.speaker.overhear("info", text)
+    news = there.speaker.take()
+    here.speaker.relay(news.rows, there.speaker.dropped)
+    there.speaker.close()
+    here.speaker.relay(there.speaker.take().rows, there.speaker.dropped)
+    assert here.told == 1
+    assert [line.level for line in here.lines()] == ["info", "cut", "cut"]
+    assert here.speaker.dropped == 2
+
+
 def test_news_are_told_once_until_they_are_taken() -> None:
     ear = Ear()
     ear.speaker.overhear("info", "a")
