@@ -118,7 +118,7 @@ def test_a_job_is_submitted_run_and_recorded(client: Client) -> None:
 def test_jobs_run_in_a_worker_that_can_write_nowhere_but_tmp(client: Client) -> None:
     """Processes need semaphores, greenlets a hub of their own."""
     for task in ("cluster_info_processes", "cluster_info_gevent"):
-        job = client.submit(task, seconds=0.01, wait_s=30)
+        job = client.submit(task, seconds=0.01, wait_s=60)
         assert job.status == "finished", job.error
 
 
