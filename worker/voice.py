@@ -102,6 +102,8 @@ class Speaker(Voice):
 
     def relay(self, rows: bytes, dropped: int) -> None:
         """Add what a speaker in another process took, cut there already. `dropped`: how many lines it did not keep so far."""
+        if self._over:
+            return
         said = rows.split(b"\n") if rows else []
         self._rows.extend(said)
         self.lines += len(said)
