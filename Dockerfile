@@ -59,7 +59,8 @@ COPY examples /tasks/examples
 COPY worker worker
 RUN python -m compileall -q worker /tasks
 USER 10001:10001
-ENV MILLPOND_HEALTH_FILE=/tmp/health
+ENV MILLPOND_HEALTH_FILE=/tmp/health MILLPOND_METRICS_PORT=8889
+EXPOSE 8889
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "worker"]
@@ -75,7 +76,8 @@ RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
 COPY collector collector
 RUN python -m compileall -q collector
 USER 10001:10001
-ENV MILLPOND_HEALTH_FILE=/tmp/health
+ENV MILLPOND_HEALTH_FILE=/tmp/health MILLPOND_METRICS_PORT=8889
+EXPOSE 8889
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "collector"]

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from tornado.httputil import HTTPConnection
 from tornado.web import Application, RequestHandler
 
-from api import batches, classic, events, files, fleet, health, jobs, stats
+from api import batches, classic, events, files, fleet, health, joblogs, jobs, stats
 from api.batchbook import Book
 from api.batchjudge import Judge
 from api.batchledger import Ledger
@@ -46,6 +46,7 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/v1/jobs", jobs.Jobs),
     (rf"/v1/jobs/{_ID}", jobs.OneJob),
     (rf"/v1/jobs/{_ID}/events", events.Events),
+    (rf"/v1/jobs/{_ID}/logs", joblogs.Logs),
     (rf"/v1/jobs/{_ID}/cancel", jobs.Cancel),
     (rf"/v1/jobs/{_ID}/retry", jobs.Retry),
     (r"/v1/batches", batches.Batches),

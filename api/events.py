@@ -14,11 +14,12 @@ from millpond.errors import BadInput
 from millpond.job import Job
 
 MEDIA_TYPE: Final = "text/event-stream"
-ID: Final[Schema] = {"type": "string", "pattern": r"^([0-9]{1,18}(\.[0-9]{1,9}\.[0-9]{1,9})?)?$"}
+ID: Final[Schema] = {"type": "string", "pattern": r"^([0-9]{1,18}(\.[0-9]{1,9}\.[0-9]{1,9}(\.[0-9]{1,9})?)?)?$"}
 _EVENTS: Final[Schema] = {"description": "`event`, `id` and `data`, a JSON document; a stream has no schema of its own in OpenAPI 3.1."}
 LAST_EVENT_ID: Final = Parameter("Last-Event-ID", "header", "The id of the last event that you have.", ID)
 LAST_EVENT_ID_IN_QUERY: Final = Parameter("last_event_id", "query", "The same, where there is no such header.", ID)
 BUFFERING: Final = Header("X-Accel-Buffering", "Tells proxies to pass each event on at once.", {"const": "no"})
+TOLD_AT_ONCE: Final = 100  # events in one write: lines come by the hundred
 RETRY_MS = (1000, 3000)  # jittered, so that the streams of a replica that stopped do not return as one
 
 
@@ -31,7 +32,8 @@ class Events(JobHandler):
             name="followJob",
             tag="Jobs",
             summary="Follow a job",
-            text="Events `state`, `progress`, `attempt`, and at last `end` with the whole job. From the id of each any replica goes on.",
+            text="Events `state`, `progress`, `log`, `attempt`, and at last `end` with the whole job. From the id of each any replica goes "
+            "on.",
             takes=(LAST_EVENT_ID, LAST_EVENT_ID_IN_QUERY),
             answers=(
                 Answer(200, "What happens to it, as server-sent events, until it ends.", _EVENTS, (BUFFERING,), kind=MEDIA_TYPE),
@@ -69,8 +71,9 @@ class Events(JobHandler):
         try:
             await self._say(f"retry: {random.randint(*RETRY_MS)}\n\n".encode())
             while self.request.method == "GET":
-                for event in await story.told_by(job) if job else []:
-                    await self._say(event.render())
+                events = await story.told_by(job) if job else []
+                for at in range(0, len(events), TOLD_AT_ONCE):
+                    await self._say(b"".join(event.render() for event in events[at : at + TOLD_AT_ONCE]))
                 if (job and job.final) or watch.dismissed:
                     break
                 job = await watch.next(self.application.config.heartbeat_s)

@@ -71,12 +71,12 @@ class Lookup:
             return live
         raise NotFound(f"There is no job {id}.")
 
-    async def attempts(self, id: str) -> list[Attempt]:
-        """The attempts that ended, of all runs, in order: what the record holds, and what it has yet to be told. Raises NotDone or
-        StoreUnavailable."""
+    async def attempts(self, id: str, after: tuple[int, int] = (0, 0)) -> list[Attempt]:
+        """The attempts that ended after (run, attempt), of all runs, in order: what the record holds, and what it has yet to be told;
+        of a record with many, the newest. Raises NotDone or StoreUnavailable."""
         _, hash = await self._reads.run(moves.listen(id))
-        known = {(one.run, one.attempt): one for one in [*_outcomes(id, hash), *await self._records.attempts(id)]}
-        return [known[place] for place in sorted(known)]
+        known = {(one.run, one.attempt): one for one in [*_outcomes(id, hash), *await self._records.attempts(id, after)]}
+        return [known[place] for place in sorted(known) if place > after]
 
 
 def _outcomes(id: str, hash: Mapping[str, bytes]) -> list[Attempt]:

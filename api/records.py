@@ -29,9 +29,9 @@ class Records:
         """One job's row, or None."""
         return await self._ask(lambda: self._store.get(id))
 
-    async def attempts(self, id: str) -> builtins.list[Attempt]:
-        """The recorded attempts of one job, of all its runs, in order."""
-        return await self._ask(lambda: self._store.attempts(id))
+    async def attempts(self, id: str, after: tuple[int, int]) -> builtins.list[Attempt]:
+        """The recorded attempts of one job, of all its runs, in order (`Store.attempts`)."""
+        return await self._ask(lambda: self._store.attempts(id, after))
 
     async def list(self, filter: JobFilter, limit: int, cursor: str | None) -> tuple[builtins.list[Job], str | None]:
         """A page of rows, newest first, and the cursor of the next page."""

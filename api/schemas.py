@@ -17,6 +17,7 @@ from api.queues import Queue, Worker
 from millpond import codec
 from millpond.catalogue import POLICY, Entry
 from millpond.job import Job, State
+from millpond.joblog import CUT, LEVELS, STREAMS
 from millpond.parameters import Parameter
 from millpond.times import from_ms
 from millpond.views import JobError
@@ -64,6 +65,11 @@ def components() -> dict[str, Schema]:
         "JobError": _plain(JobError),
         "Moved": _said(record(id=TEXT, status=_STATUS, version={"type": "integer"}), "The job moved, and cannot be read just now."),
         "Page": record(jobs=listed(ref("Job")), next={"type": ["string", "null"], "description": "the `cursor` of the next page"}),
+        "Log": record(
+            lines=listed(ref("LogLine")),
+            next={"type": ["string", "null"], "description": "the `cursor` of what comes after; null: the job ended, and that was all"},
+        ),
+        "LogLine": _line(),
         "Batch": _batch(),
         "CalledOff": record(
             id=TEXT,
@@ -139,6 +145,21 @@ def _job() -> Schema:
     properties = {name: {**shape, "description": JOB[name]} for name, shape in shapes.items()}
     example = orjson.loads(codec.render(_SHOWN.public()))
     return {**_said(record(**properties), "A job as it stood when it was read."), "examples": [example]}
+
+
+def _line() -> Schema:
+    number: Schema = {"type": "integer", "minimum": 1}
+    return record(
+        run=number,
+        attempt=number,
+        line={**number, "description": "counts within the attempt"},
+        at={**_plain(datetime | None), "description": "when it was said: the attempt's start and the time since by its worker's clock"},
+        level={
+            "enum": [*LEVELS, *STREAMS, CUT],
+            "description": f"`{STREAMS[0]}`, `{STREAMS[1]}`: printed; `{CUT}`: lines are missing here",
+        },
+        text=TEXT,
+    )
 
 
 BATCH: Final[Mapping[str, str]] = {

@@ -1,15 +1,16 @@
 """What a stream tells of a job: its states as they are seen, and between them the attempts that ended.
 
-An event's id says how far its reader is: `version.run.attempt`, the version of the job, and the last attempt whose end was told. So
-any replica can go on where another stopped, and needs nothing but the job and its attempts. A state that a job no longer has is
-kept nowhere; what it led to is: each attempt that ended has its record.
+An event's id says how far its reader is: `version.run.attempt.line`, the version of the job, the last attempt whose end was told, and
+the lines of the attempt after it that were. So any replica can go on where another stopped, and needs nothing but the job and its
+attempts. A state that a job no longer has is kept nowhere; what it led to is: each attempt that ended has its record.
 """
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from api.logbook import logbook
 from api.lookup import Lookup
 from millpond import codec
 from millpond.attempt import Attempt
@@ -17,9 +18,7 @@ from millpond.errors import Unavailable
 from millpond.job import Job
 from millpond.times import rfc3339
 
-MOST_ATTEMPTS = 100  # told at once: a job may have had a thousand
-
-_ID = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9})\.([0-9]{1,9}))?")
+_ID = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?)?")
 
 # What moves change; the rest of the document is told with the end.
 _STATE = ("id", "status", "reason", "run", "attempt", "failures", "version", "worker", "progress", "enqueued_at", "started_at", "run_at")
@@ -33,6 +32,12 @@ class Place:
     version: int = 0
     run: int = 0
     attempt: int = 0
+    line: int = 0
+
+    @property
+    def last_ended(self) -> tuple[int, int]:
+        """(run, attempt) of the last attempt whose end was told."""
+        return self.run, self.attempt
 
     @classmethod
     def read(cls, text: str) -> "Place | None":
@@ -41,7 +46,7 @@ class Place:
         return cls(*(int(number or 0) for number in match.groups())) if match else None
 
     def __str__(self) -> str:
-        return f"{self.version}.{self.run}.{self.attempt}"
+        return f"{self.version}.{self.run}.{self.attempt}{f'.{self.line}' if self.line else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +81,30 @@ class Story:
             return []
         events: list[Event] = []
         with suppress(Unavailable):  # then they are told with the next event, as the place stays behind them
-            place, events = await self._attempts(place, job)
-        self._place = Place(job.version, *((job.run, job.attempt) if job.final else (place.run, place.attempt)))
+            place, events = await self._meanwhile(place, job)
+        self._place = Place(job.version, job.run, job.attempt) if job.final else replace(place, version=job.version)
         if (event := self._state(job, self._place)) is not None:
             events.append(event)
+        elif events:
+            events[-1] = replace(events[-1], place=self._place)
         return events
 
-    async def _attempts(self, place: Place, job: Job) -> tuple[Place, list[Event]]:
-        """The attempts that ended since, and the place behind them; the last one of a job that ended is told with its end."""
+    async def _meanwhile(self, place: Place, job: Job) -> tuple[Place, list[Event]]:
+        """What attempts said, and how they ended, since; and the place behind that. The end of a job is not told as its last attempt's."""
         reached = (job.run, _ended(job))
-        if reached <= (place.run, place.attempt):
-            return place, []
-        ended = await self._lookup.attempts(self._id)
-        told = [one for one in ended if (place.run, place.attempt) < (one.run, one.attempt) <= reached]
-        events = [Event("attempt", Place(place.version, one.run, one.attempt), _attempt(one)) for one in told[-MOST_ATTEMPTS:]]
-        return Place(place.version, *reached), events
+        in_record = job.final and job.recorded_at is not None
+        unknown = in_record or reached > place.last_ended
+        ended = await self._lookup.attempts(self._id, place.last_ended) if unknown else []
+        events: list[Event] = []
+        for said in [one for one in logbook(job, ended) if (one.run, one.attempt) > place.last_ended]:
+            before = (said.run, said.attempt - 1)
+            for line in said.lines(place.line if before == place.last_ended else 0):
+                place = Place(place.version, *before, line.number)
+                events.append(Event("log", place, {"id": self._id, **said.document(line)}))
+            if said.ended and (said.run, said.attempt) <= reached:
+                place = Place(place.version, said.run, said.attempt)
+                events.append(Event("attempt", place, _attempt(said.ended)))
+        return (Place(place.version, *reached) if place.last_ended < reached else place), events
 
     def _state(self, job: Job, place: Place) -> Event | None:
         document = job.public()

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from collector.keeper import Keeper
 from collector.pulse import Pulse
 from collector.recorder import Recorder
-from millpond import broker, failpoint, logs
+from millpond import broker, failpoint, logs, metrics
 from millpond.errors import BadSetting
 from millpond.settings import CollectorSettings, load
 from millpond.store import open_store
@@ -36,6 +36,7 @@ def main(words: list[str]) -> int:
 
 def run(settings: CollectorSettings, stop: Event) -> None:
     """Record and keep until `stop`."""
+    metrics.serve("collector", settings.metrics_port)
     store = open_store(settings.database_url)
     pulse = Pulse(settings.health_file, "recorder", "keeper")
     keeper = Keeper(settings, broker.connect(settings.redis_url), pulse)

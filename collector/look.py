@@ -9,6 +9,7 @@ import redis
 
 from collector.fold import Told
 from millpond import keys
+from millpond.attempt import ended_fields
 from millpond.errors import Undecodable
 from millpond.job import Attempt, Job, attempts_from_hash
 from millpond.moves import Committed
@@ -107,17 +108,17 @@ def _sight(told: Told, hash: Hash | None) -> Sight | LossKind | None:
 
 
 def _snapshot(id: str, hash: dict[str, bytes]) -> Sight | None:
-    state, outcomes = hash["state"].decode(), [name for name in hash if name.startswith("o:")]
+    state, ended = hash["state"].decode(), ended_fields(hash)
     if state in RQ_STATUS:
         status = RQ_STATUS[State(state)].encode()
-        if hash.get("recorded", b"") == hash.get("version") and hash.get("status") == status and not outcomes:
+        if hash.get("recorded", b"") == hash.get("version") and hash.get("status") == status and not ended:
             return None
         # Our state alone: what one of RQ's tools did to it becomes a move, with a version of its own, in `recorded`.
         hash["status"] = status
     job = Job.from_hash(id, hash)
     if job.version < 1:
         raise Undecodable("A job of ours has a version.")  # and version 0 would tell `recorded` that there is no readable job
-    return Sight(Committed(id, job.version, outcomes), job=job, attempts=attempts_from_hash(id, hash))
+    return Sight(Committed(id, job.version, ended), job=job, attempts=attempts_from_hash(id, hash))
 
 
 def _losses(client: redis.Redis, lost: Sequence[tuple[Told, LossKind]]) -> list[Sight]:

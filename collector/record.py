@@ -28,6 +28,7 @@ def record(store: Store, sights: Sequence[Sight]) -> list[Sight]:
     except RowRefused as refusal:
         if len(sights) == 1:
             return _record_refused(store, sights[0], refusal)
+    metrics.REFUSED_BATCHES.inc()
     half = len(sights) // 2
     return record(store, sights[:half]) + record(store, sights[half:])
 
@@ -71,5 +72,5 @@ def _without_results(job: Job) -> Job:
 
 
 def _without_result(attempt: Attempt) -> Attempt:
-    blank = replace(attempt, error_message=None, error_traceback=None, result_json=None, worker=None, execution=None)
+    blank = replace(attempt, error_message=None, error_traceback=None, result_json=None, worker=None, execution=None, log=None)
     return replace(blank, status=State.FAILED, error_code=CODE)

@@ -28,12 +28,13 @@ NAMES = """# The settings of {service} that docker-compose.yml takes from your s
 """
 
 # Said by the container's own image and files, and by secrets; a failpoint is for tests.
-OF_CONTAINERS = {"host", "port", "health_file", "failpoint", "redis_url", "database_url"}
+OF_CONTAINERS = {"host", "port", "metrics_port", "health_file", "failpoint", "redis_url", "database_url"}
 
 METRICS = """# Metrics
 
-Made by `make docs` from `millpond/metrics.py`. The API serves its own at `/metrics` in Prometheus's text format. Label values that
-tell of an error are the codes of [http.md](http.md#errors).
+Made by `make docs` from `millpond/metrics.py`. In Prometheus's text format: the API's at `/metrics` of its port, a worker's (from its
+parent, over all its children) and a collector's on `MILLPOND_METRICS_PORT`. Label values that tell of an error are the codes of
+[http.md](http.md#errors).
 """
 
 STATES = """# States

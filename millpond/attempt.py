@@ -1,11 +1,12 @@
 """One execution of a job and how it ended: an outcome field of the job's hash, a row of `attempts`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 
+from millpond import joblog
 from millpond.errors import Undecodable
 from millpond.times import from_ms
 
@@ -14,7 +15,7 @@ Hash = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One execution of a job that began, and how it ended."""
+    """One execution of a job that began, and how it ended. `log`: what it said, as `millpond.joblog.lines` reads it."""
 
     job_id: str
     run: int
@@ -26,6 +27,7 @@ class Attempt:
     result_json: bytes | None = None
     worker: str | None = None
     execution: str | None = None
+    log: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     recorded_at: datetime | None = None
@@ -33,7 +35,16 @@ class Attempt:
 
 def attempts_from_hash(id: str, hash: Hash) -> list[Attempt]:
     """The outcomes that the hash still holds (fields ``o:{run}:{attempt}``); raises Undecodable."""
-    return [_attempt(id, name, raw) for name, raw in hash.items() if name.startswith("o:")]
+    logs = joblog.texts(joblog.pieces(hash))
+    ended = [_attempt(id, name, raw) for name, raw in hash.items() if name.startswith("o:")]
+    return [replace(one, log=logs[one.run, one.attempt]) if (one.run, one.attempt) in logs else one for one in ended]
+
+
+def ended_fields(hash: Hash) -> list[str]:
+    """The fields that tell of attempts which ended: outcomes, and the pieces of their logs."""
+    outcomes = [name for name in hash if name.startswith("o:")]
+    ended = {name[2:] for name in outcomes}
+    return outcomes + [name for name in hash if name.startswith(joblog.FIELD) and name[2:].rpartition(":")[0] in ended]
 
 
 def outcome(id: str, hash: Hash, name: str | None) -> Attempt | None:

@@ -9,11 +9,12 @@ from typing import Any, Final
 import orjson
 import uuid_utils
 
-from millpond import codec, gate
+from millpond import codec, gate, joblog
 from millpond.attempt import Attempt, attempts_from_hash, outcome
 from millpond.catalogue import Entry
 from millpond.errors import Conflict, Undecodable
 from millpond.fields import Fields
+from millpond.joblog import Piece
 from millpond.moves import Arg, Submission
 from millpond.retry import RetryPolicy
 from millpond.states import FINAL, MOVES, RQ_STATUS, State, allowed, drawing
@@ -52,7 +53,8 @@ def new_id() -> str:
 class Job:
     """A job as it stands. Times are aware UTC, durations seconds. `run` counts from 1 and grows with each retry call; `attempt`
     counts the starts in this run. `result_json`: the result's JSON text, None while there is none. `args` is None where the
-    payload could not be read. `timeout_s` None: no limit."""
+    payload could not be read. `timeout_s` None: no limit. `log`: what Redis holds of what its attempts said; the record has that with
+    each attempt."""
 
     id: str
     owner: str = "public"
@@ -86,6 +88,7 @@ class Job:
     recorded_at: datetime | None = None
     run_at: datetime | None = None
     expires_at: datetime | None = None
+    log: tuple[Piece, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def final(self) -> bool:
@@ -140,6 +143,7 @@ class Job:
             retry=policy,
             worker=fields.text("worker_name"),
             progress=fields.json("progress"),
+            log=joblog.pieces(hash),
             **counts,
             **moments,
         )

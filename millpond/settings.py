@@ -75,6 +75,10 @@ class _WithRetention(Settings):
     )
 
 
+class _WithMetrics(Settings):
+    metrics_port: int = Field(0, ge=0, le=65_535, description="The port on which its metrics are served; 0: none. The API's are on PORT.")
+
+
 class StoreSettings(_WithDatabase):
     """The migration job."""
 
@@ -117,7 +121,7 @@ class ApiSettings(_WithRedis, _WithDatabase, _WithRetention):
     replicas_ack: int = Field(0, ge=0, le=16, description="Redis replicas that must have a job on disk before its 202.")
 
 
-class WorkerSettings(_WithRedis):
+class WorkerSettings(_WithRedis, _WithMetrics):
     """A worker: the parent and its child."""
 
     tasks: Modules = Field((), description="The modules that define tasks, comma separated.")
@@ -129,9 +133,11 @@ class WorkerSettings(_WithRedis):
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
     max_result_bytes: int = Field(1_048_576, ge=1024, le=67_108_864, description="The longest result, as JSON.")
+    max_log_lines: int = Field(1000, ge=0, le=100_000, description="The most lines that are kept of what one attempt says.")
+    max_log_bytes: int = Field(65_536, ge=0, le=1_048_576, description="The most bytes that are kept of what one attempt says.")
 
 
-class CollectorSettings(_WithRedis, _WithDatabase, _WithRetention):
+class CollectorSettings(_WithRedis, _WithDatabase, _WithRetention, _WithMetrics):
     """A collector and its keeper."""
 
     batch: int = Field(500, ge=1, le=10_000, description="The most events recorded in one transaction.")

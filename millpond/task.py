@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar, get_args, overload
 
 from millpond.errors import BadSetting
+from millpond.joblog import LEVELS
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rerun = Literal["always", "never"]
@@ -194,6 +195,20 @@ def _add(new: Task) -> None:
 Report = Callable[[float | None, str], None]
 
 
+class Voice:
+    """Where the lines go that a job says; this one: nowhere. A worker's is `worker.voice.Speaker`."""
+
+    def say(self, level: str, text: str) -> None:
+        """Take a line."""
+
+    def overhear(self, level: str, text: str) -> bool:
+        """Take a line of `logging`; whether its handlers should have it, too."""
+        return True
+
+    def write(self, stream: str, text: str) -> None:
+        """Take what was printed: whole lines, parts of them, many of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
     """The job that the calling code runs for. `deadline`: time.monotonic() at which it times out, or None."""
@@ -206,6 +221,7 @@ class JobContext:
     tags: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
     report: Report = field(default=lambda fraction, message: None, repr=False)
+    voice: Voice = field(default_factory=Voice, repr=False)
     is_canceled: Callable[[], bool] = field(default=lambda: False, repr=False)
 
     @property
@@ -224,14 +240,20 @@ class JobContext:
             raise ValueError(f"fraction must be from 0 to 1, not {fraction!r}")
         self.report(fraction, message[:MAX_MESSAGE])
 
+    def log(self, text: str, level: str = "info") -> None:
+        """Add a line to the job's log, as `print` and `logging` do. Raises ValueError for a level that `logging` does not have."""
+        if level not in LEVELS:
+            raise ValueError(f"level must be one of {', '.join(LEVELS)}, not {level!r}")
+        self.voice.say(level, text)
+
 
 _current: ContextVar[JobContext] = ContextVar("millpond_job")
 _nowhere = JobContext()
 
 
 def current_job() -> JobContext:
-    """The job that the calling code runs for. Outside a job: one with id "", whose progress goes nowhere, so that a task can be
-    called as the plain function it is."""
+    """The job that the calling code runs for. Outside a job: one with id "", whose progress and lines go nowhere, so that a task
+    can be called as the plain function it is."""
     return _current.get(_nowhere)
 
 

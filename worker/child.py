@@ -8,13 +8,14 @@ import sys
 
 from millpond import failpoint, loader, logs
 from millpond.errors import BadSetting
-from worker import lifeline
+from worker import lifeline, overheard
 from worker.claims import Claims
+from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.dependents import Dependents
 from worker.desk import Desk, Me
 from worker.finishes import Finishes
-from worker.inbox import Inbox
+from worker.inbox import Inbox, Spoke
 from worker.leases import Leases
 from worker.loop import Loop, Parts
 from worker.orders import Orders
@@ -22,8 +23,10 @@ from worker.pipe import Pipe
 from worker.pool import Pool
 from worker.publisher import Publisher
 from worker.reports import Reports
+from worker.run import Ears
 from worker.shared import Shared
 from worker.starts import Starts
+from worker.voice import LogLimits
 from worker.waker import Waker
 from worker.wire import Wire
 
@@ -52,15 +55,20 @@ def main() -> None:
 
 def _work(orders: Orders) -> None:
     tasks = loader.load(orders.tasks)
+    overheard.listen()
     inbox, pipe = Inbox(), Pipe(socket.socket(fileno=orders.pipe))
     lifeline.listen(pipe, inbox)
     me = Me(orders.worker, orders.generation, orders.queues, orders.alone)
-    desk = Desk(me, Pool(orders.slots, orders.max_result_bytes, inbox), Shared(orders.shared))
+    ears = Ears(LogLimits(orders.max_log_lines, orders.max_log_bytes), lambda run: inbox.put(Spoke(run)))
+    desk = Desk(me, Pool(orders.slots, orders.max_result_bytes, inbox), Shared(orders.shared), ears)
     waker = Waker(orders.redis_url, me.queues, inbox)
     dependents = Dependents(orders.redis_url)
+    counts = Counts(desk, pipe)
+    if orders.measured:
+        desk.ended = counts.ended
     claims = Claims(desk, waker, orders.prefetch)
     finishes = Finishes(desk, dependents.release)
-    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk))
+    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk), counts)
     loop = Loop(desk, Wire(orders.redis_url), inbox, pipe, parts)
     if not me.alone:  # tokens are for those who serve the queues
         waker.start()

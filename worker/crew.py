@@ -5,6 +5,7 @@ from typing import Final
 
 from millpond import logs
 from millpond.settings import WorkerSettings
+from worker.measures import Measures
 from worker.process import ChildProcess
 from worker.standing import Standing
 
@@ -19,8 +20,8 @@ log = logs.get("worker.crew")
 class Crew:
     """Starts, watches, replaces and reaps them. `refused`: the first child refused users' modules; there is nothing to run."""
 
-    def __init__(self, settings: WorkerSettings, worker: str, standing: Standing) -> None:
-        self._settings, self._worker, self._standing = settings, worker, standing
+    def __init__(self, settings: WorkerSettings, worker: str, standing: Standing, measures: Measures) -> None:
+        self._settings, self._worker, self._standing, self._measures = settings, worker, standing, measures
         self._pause_s = _FIRST_PAUSE_S
         self._start_at = 0.0
         self._spare: int | None = None  # a generation whose child ended before it could claim
@@ -46,6 +47,8 @@ class Crew:
                         self._pause_s = _FIRST_PAUSE_S
                     case ["leaving", reason]:
                         child.leaving = child.leaving or reason
+                    case ["counts", told]:
+                        self._measures.add(told)
 
     def reap(self, now: float) -> None:
         """Bury the dead, and owe what they held."""
@@ -58,6 +61,8 @@ class Crew:
             child.close()
             log.log(20 if status == 0 else 30, "child_ended", pid=child.pid, generation=child.generation, status=status)
             if child.ready:
+                if status != 0 and child.cause == "died":
+                    self._measures.child_died()
                 self._standing.owe(child.generation, "retire", "stopped" if status == 0 else child.cause)
             else:
                 self.refused = self.refused or (status == _REFUSED and not self._served)

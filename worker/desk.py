@@ -1,6 +1,7 @@
 """What the parts of the child's loop share: who it is, what it holds, what runs, and whether it may begin and claim."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,6 +9,7 @@ from millpond.moves import Outcome
 from worker import outcome
 from worker.held import Holding, Ledger, Phase
 from worker.pool import Pool
+from worker.run import Ears, Run
 from worker.shared import Shared
 from worker.stop import Stop
 
@@ -35,9 +37,12 @@ class Desk:
     me: Me
     pool: Pool
     shared: Shared
+    ears: Ears
     ledger: Ledger = field(default_factory=Ledger)
     doubtful: bool = False
     leaving: str = ""
+    ended: Callable[[Holding], None] = lambda holding: None  # counts an outcome that Redis took
+    spoken: dict[Run, None] = field(default_factory=dict)  # runs with news, in the order in which they spoke
 
     def fresh(self) -> bool:
         """Whether Redis confirmed this worker's life recently enough to begin anything."""
@@ -47,6 +52,7 @@ class Desk:
         """Call its function."""
         assert holding.run
         holding.phase = Phase.RUNNING
+        holding.run.listen(self.ears)
         holding.run.begin()
         # First: a function that keeps the GIL lets this loop tell its parent nothing more.
         self.shared.busy_until = max(self.shared.busy_until, holding.run.deadline)
@@ -70,3 +76,7 @@ class Desk:
     def end(self, holding: Holding, how: Outcome) -> None:
         """Its outcome is here; what remains is to finish it."""
         holding.outcome, holding.phase = how, Phase.ENDED
+        if holding.run and holding.run.voice:
+            holding.run.voice.close()
+            if holding.run.unsaid:
+                self.spoken[holding.run] = None  # before its end is told: nothing is missing when that can be seen

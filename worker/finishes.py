@@ -24,8 +24,8 @@ class Finishes:
         self._dependents = dependents
 
     def due(self, now: float) -> list[Holding]:
-        """What has ended and is not finished yet."""
-        return [one for one in self._desk.ledger.of(Phase.ENDED) if one.retry_at <= now]
+        """What has ended and is not finished yet, its last words said."""
+        return [one for one in self._desk.ledger.of(Phase.ENDED) if one.retry_at <= now and not (one.run and one.run.unsaid)]
 
     def requests(self, now: float) -> list[Request[Any]]:
         """One request for as many as fit; the rest comes with the next."""
@@ -44,6 +44,8 @@ class Finishes:
                 holding.retry_at = time.monotonic() + _RETRY_S
                 continue
             self._desk.ledger.drop(holding)
+            if answer in ("done", "dependents"):
+                self._desk.ended(holding)
             if answer == "dependents":
                 self._dependents(holding.claimed.id)
 

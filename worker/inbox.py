@@ -16,6 +16,13 @@ class Ended:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """A running function said something, after it had said nothing new."""
+
+    run: Run
+
+
 class Woken:
     """A token: work may wait in a queue."""
 
@@ -27,7 +34,7 @@ class Told:
     words: list[str]
 
 
-Message = Ended | Woken | Told
+Message = Ended | Spoke | Woken | Told
 
 
 class Inbox:

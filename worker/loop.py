@@ -6,17 +6,19 @@ If the process dies at any point, its leases are handed back by its parent or ta
 each part says again what was unanswered: starts before finishes, both fenced; a claim never, compare settles it (rule 4).
 """
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from millpond import logs
 from worker.claims import Claims
+from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.desk import Desk
 from worker.finishes import Finishes
 from worker.held import Phase
-from worker.inbox import Ended, Inbox, Message, Told, Woken
+from worker.inbox import Ended, Inbox, Message, Spoke, Told, Woken
 from worker.leases import Leases
 from worker.pipe import Pipe
 from worker.reports import Reports
@@ -41,6 +43,7 @@ class Parts:
     leases: Leases
     claims: Claims
     deadlines: Deadlines
+    counts: Counts
 
 
 class Loop:
@@ -55,11 +58,13 @@ class Loop:
         """Turn until done."""
         while not self._done():
             self._turn()
+        self._parts.counts.tell(math.inf)
         self._wire.close()
 
     def _turn(self) -> None:
         now = self._tick()
         self._parts.deadlines.enforce(now)
+        self._parts.counts.tell(now)
         self._decide(now)
         if self._wire.ready(now):
             try:
@@ -67,7 +72,9 @@ class Loop:
             except Lost as lost:
                 log.warning("redis_lost", error=str(lost))
                 self._parts.starts.lost()
+                self._parts.reports.lost()
                 self._parts.leases.lost()
+                self._parts.counts.lost()
         for message in self._inbox.take(self._rest_s()):
             self._hear(message)
 
@@ -116,7 +123,7 @@ class Loop:
         elif parts.starts.possible() or parts.finishes.due(now) or parts.leases.due(now) or parts.claims.wanted(now) or self._done():
             return 0.0
         else:
-            at = min(parts.leases.compare_at, parts.deadlines.next_at(), parts.claims.next_at(now))
+            at = min(parts.leases.compare_at, parts.deadlines.next_at(), parts.claims.next_at(now), parts.reports.next_at())
         return min(max(at - now, 0.0), _LONGEST_REST_S)
 
     def _hear(self, message: Message) -> None:
@@ -126,6 +133,8 @@ class Loop:
                 holding = self._desk.ledger.get(run.key)
                 if holding and holding.phase is Phase.RUNNING:
                     self._desk.end(holding, outcome)
+            case Spoke(run):
+                self._desk.spoken[run] = None
             case Woken():
                 self._parts.claims.wake()
             case Told(["drain"]):

@@ -28,6 +28,9 @@ class Orders:
     slots: int
     prefetch: int
     max_result_bytes: int
+    max_log_lines: int
+    max_log_bytes: int
+    measured: bool
     log_level: str
     failpoint: str
 

@@ -7,8 +7,9 @@ from typing import Final, Literal
 from millpond import codec, rq
 from millpond.errors import Invalid
 from millpond.moves import Claimed, Outcome
-from worker.run import Run, clean
+from worker.run import Run
 from worker.stop import Stop
+from worker.voice import clean
 
 MAX_MESSAGE: Final = 2_000  # characters; an exception may carry a whole document
 MAX_TRACEBACK: Final = 16_000  # characters, of its end, where the cause is

@@ -22,10 +22,12 @@ from rq.utils import now as utc_now
 from rq.worker.base import BaseWorker
 
 from millpond import broker, logs
+from millpond.errors import BadSetting
 from millpond.moves import Arg
 from millpond.settings import WorkerSettings, load
 from worker.commands import Commands
 from worker.crew import Crew
+from worker.measures import measures
 from worker.standing import Standing
 
 _LEAVE_S: Final = 3.0  # for Redis to answer the last hand_back; after that, keepers take the leases back
@@ -41,8 +43,9 @@ class Parent(BaseWorker):
         super().__init__(list(settings.queues), connection=connection, serializer=JSONSerializer, prepare_for_work=False)
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self.birth_date = self.last_heartbeat = utc_now()
-        self._standing = Standing(connection, self.name, settings.queues, self._display)
-        self._crew = Crew(settings, self.name, self._standing)
+        self._measures = measures(settings)
+        self._standing = Standing(connection, self.name, settings.queues, self._display, self._measures.redis_lost)
+        self._crew = Crew(settings, self.name, self._standing, self._measures)
         self._commands = Commands(connection, self.pubsub_channel_name)
         self._health = Path(settings.health_file) if settings.health_file else None
         self._grace_s = settings.grace_s
@@ -72,6 +75,7 @@ class Parent(BaseWorker):
         self._crew.confirm()
         self._crew.watch(now)
         self._crew.staff(now)
+        self._measures.look(self._crew.children, now)
         self._drain(now)
         self._obey(now)
         if self._health:
@@ -167,4 +171,9 @@ def main() -> None:
     """Run a worker until it is told to end."""
     settings = load(WorkerSettings)
     logs.configure("worker", settings.log_level)
-    sys.exit(Parent(settings).run())
+    try:
+        parent = Parent(settings)
+    except BadSetting as error:
+        print(error.detail, file=sys.stderr)
+        sys.exit(2)
+    sys.exit(parent.run())

@@ -1,6 +1,7 @@
 """The pipe between parent and child: lines of words, both ways. Its end of file tells each that the other is gone.
 
-Parent to child: ``drain`` | ``stop job ID`` | ``stop execution ID``.   Child to parent: ``ready`` | ``leaving REASON``.
+Parent to child: ``drain`` | ``stop job ID`` | ``stop execution ID``.   Child to parent: ``ready`` | ``leaving REASON`` |
+``counts JSON``.
 """
 
 import contextlib

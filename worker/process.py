@@ -54,6 +54,9 @@ class ChildProcess:
             slots=1 if self.alone else settings.concurrency,
             prefetch=settings.prefetch,
             max_result_bytes=settings.max_result_bytes,
+            max_log_lines=settings.max_log_lines,
+            max_log_bytes=settings.max_log_bytes,
+            measured=settings.metrics_port > 0,
             log_level=settings.log_level,
             failpoint=settings.failpoint,
         )

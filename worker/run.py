@@ -4,7 +4,8 @@ import math
 import random
 import time
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from millpond import codec
@@ -14,15 +15,16 @@ from millpond.job import timeout_s
 from millpond.moves import Claimed, Held
 from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
-from millpond.task import JobContext, Task
+from millpond.task import JobContext, Task, Voice
 from worker.stop import Stop
+from worker.voice import LogLimits, Speaker, clean
 
 
 class Run:
     """What a pool needs to call the function, and what the loop needs to end it in time. Times are monotonic seconds.
 
-    `stop` and `stopped_at` are written by the loop alone. `handle` is the pool's own, `on_loop` says which. `news`: progress that
-    was not told yet. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash that says nonsense.
+    `stop` and `stopped_at` are written by the loop alone. `handle` is the pool's own, `on_loop` says which. `voice`: what it says, from
+    its beginning on. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash that says nonsense.
     """
 
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
@@ -32,13 +34,14 @@ class Run:
         self.failures = fields.integer("failures")
         self.on_loop = _is_coroutine(task)
         self._owner, self._tags = fields.text("owner"), fields.json("tags")
-        self._attempt, self._run = fields.integer("attempt") + 1, fields.integer("run", 1)
+        self.attempt, self.run = fields.integer("attempt") + 1, fields.integer("run", 1)
         self.began_at = 0.0
         self.deadline = math.inf
         self.stop: Stop | None = None
         self.stopped_at = math.inf
         self.handle: Any = None
-        self.news = b""
+        self.voice: Speaker | None = None
+        self.owed = 0  # of its news, how many parts are on their way to the socket
 
     @property
     def key(self) -> Held:
@@ -49,6 +52,15 @@ class Run:
     def run_ms(self) -> int:
         """How long it has run; 0 before it begins."""
         return round((time.monotonic() - self.began_at) * 1000) if self.began_at else 0
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether it said something that is not on the socket yet."""
+        return bool(self.owed or (self.voice and self.voice.has_news))
+
+    def listen(self, ears: "Ears") -> None:
+        """Hear what it says from now on."""
+        self.voice = Speaker(ears.limits, lambda: self.run_ms, partial(ears.hear, self))
 
     def begin(self) -> None:
         """Start its clock: the function is about to be called."""
@@ -61,18 +73,20 @@ class Run:
         return JobContext(
             id=self.claimed.id,
             task=self.task.name,
-            attempt=self._attempt,
-            run=self._run,
+            attempt=self.attempt,
+            run=self.run,
             owner=self._owner or "public",
             tags=self._tags or {},
             deadline=None if self.deadline == math.inf else self.deadline,
             report=self.report,
+            voice=self.voice or Voice(),
             is_canceled=self.is_stopped,
         )
 
     def report(self, fraction: float | None, message: str) -> None:
         """Keep what the function says of its progress."""
-        self.news = codec.render({"fraction": fraction, "message": clean(message)})
+        if self.voice:
+            self.voice.progress(codec.render({"fraction": fraction, "message": clean(message)}))
 
     def is_stopped(self) -> bool:
         """Whether it was told to end."""
@@ -92,11 +106,14 @@ class Run:
         return round(policy.delay_s(self.failures + 1, chance()) * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who listens to what runs: `hear` is called by whatever thread speaks first after its run's last news were taken."""
+
+    limits: LogLimits
+    hear: Callable[[Run], None]
+
+
 @cache
 def _is_coroutine(task: Task) -> bool:
     return task.is_coroutine  # asked for every job; the answer costs a microsecond
-
-
-def clean(text: str) -> str:
-    """Text that JSON and PostgreSQL can hold: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

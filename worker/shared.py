@@ -9,8 +9,8 @@ import sys
 import tempfile
 from typing import Final, Self
 
-CELLS: Final = 3
-_CONFIRMED, _TICKED, _BUSY_UNTIL = range(CELLS)
+CELLS: Final = 5
+_CONFIRMED, _TICKED, _BUSY_UNTIL, _BUSY, _OLDEST = range(CELLS)
 
 
 class Shared:
@@ -57,6 +57,24 @@ class Shared:
     @busy_until.setter
     def busy_until(self, at: float) -> None:
         self._cells[_BUSY_UNTIL] = at
+
+    @property
+    def busy(self) -> float:
+        """How many functions run, as of the last half second. Written by the child."""
+        return self._cells[_BUSY]
+
+    @busy.setter
+    def busy(self, number: float) -> None:
+        self._cells[_BUSY] = number
+
+    @property
+    def oldest_at(self) -> float:
+        """When the oldest of what the child holds was claimed, as of the last half second; 0: it holds nothing. Written by the child."""
+        return self._cells[_OLDEST]
+
+    @oldest_at.setter
+    def oldest_at(self, at: float) -> None:
+        self._cells[_OLDEST] = at
 
     def close(self) -> None:
         """Give the file back; the mapping goes with the object."""

@@ -34,11 +34,14 @@ class Standing:
     """All calls of the parent. Each waits for Redis at most 1 s, and is made again until it is answered.
 
     `listed`: registered, as far as known. `reached`: the last call was answered. `alone`: jobs that wait to run alone.
+    `lost` is called when a call is not answered after one that was.
     `confirmed_at`: when the last confirmed sign of life was SENT (monotonic).
     """
 
-    def __init__(self, client: redis.Redis, worker: str, queues: tuple[str, ...], display: Callable[[], Mapping[str, Arg]]) -> None:
-        self._client, self._worker, self._queues, self._display = client, worker, queues, display
+    def __init__(
+        self, client: redis.Redis, worker: str, queues: tuple[str, ...], display: Callable[[], Mapping[str, Arg]], lost: Callable[[], None]
+    ) -> None:
+        self._client, self._worker, self._queues, self._display, self._lost = client, worker, queues, display, lost
         self._debts: list[_Debt] = []
         self._enlisted = 0
         self._beat_at = self._try_at = 0.0
@@ -136,6 +139,7 @@ class Standing:
         except (NotDone, OutcomeUnknown, redis.RedisError) as error:
             if self.reached:
                 log.warning("redis_unreachable", move=call.script.name, error=str(error))
+                self._lost()
             self.reached = False
             self._try_at = time.monotonic() + _PAUSE_S
             return None

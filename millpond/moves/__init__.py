@@ -21,7 +21,21 @@ from millpond.moves.batches import (
     survey,
 )
 from millpond.moves.call import Arg, Call, pairs, text
-from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
+from millpond.moves.child import (
+    Claim,
+    Claimed,
+    Comparison,
+    HandBack,
+    Held,
+    Outcome,
+    Report,
+    claim,
+    compare,
+    finish,
+    hand_back,
+    report,
+    start,
+)
 from millpond.moves.control import Changed, Heard, Told, cancel, glance, listen, listen_all, pause, resume, retry
 from millpond.moves.intake import UNLIMITED, Limits, Submission, Submitted, submit
 from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, take_back, tick
@@ -49,6 +63,7 @@ __all__ = [
     "Lines",
     "Outcome",
     "Reconciled",
+    "Report",
     "Submission",
     "Submitted",
     "Told",

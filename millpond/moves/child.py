@@ -76,9 +76,20 @@ def compare(worker: str, generation: int, queues: Sequence[str], alone: bool = F
     return Call(load("compare"), [worker, generation, int(alone), *queues], read)
 
 
-def report(items: Sequence[tuple[Held, bytes]]) -> Call[list[bool]]:
-    """Show the progress of running executions, a JSON text each. Per item whether it is still that execution's job."""
-    flat = [part for held, progress in items for part in (*held, progress)]
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an execution says: how far it is (a JSON text), lines for its log (rows in the field `piece`: `millpond.joblog`), or both."""
+
+    id: str
+    execution: str
+    progress: bytes = b""
+    piece: str = ""
+    rows: bytes = b""
+
+
+def report(items: Sequence[Report]) -> Call[list[bool]]:
+    """Show what running executions say. Per item whether it is still that execution's job; it may be said again."""
+    flat = [part for one in items for part in (one.id, one.execution, one.progress, one.piece, one.rows)]
     return Call(load("report"), flat, lambda raw: [bool(one) for one in raw])
 
 

@@ -45,8 +45,8 @@ def reconcile(cursor: int, count: int = 200, searches: int = 2) -> Call[Reconcil
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the database now holds of a job: the version read, and the outcome fields (``o:{run}:{attempt}``) read. Of a job whose
-    hash is gone, also whose it was, and where: no script can look that up."""
+    """What the database now holds of a job: the version read, and the fields read that tell of attempts which ended
+    (`millpond.attempt.ended_fields`). Of a job whose hash is gone, also whose it was, and where: no script can look that up."""
 
     id: str
     version: int

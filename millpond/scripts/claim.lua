@@ -45,13 +45,13 @@ local function lease_out(job)
   try('SADD', RQ_WORKER .. worker .. ':executions', member)
 end
 
--- The hash as claimed, without the outcomes of earlier attempts.
+-- The hash as claimed, without the outcomes and logs of earlier attempts.
 local function contents(job)
   local flat = call('HGETALL', job.key)
   if job.attempt == 0 and job.run == 1 then return flat end
   local kept = {}
   for i = 1, #flat, 2 do
-    if string.sub(flat[i], 1, 2) ~= 'o:' then
+    if not string.find(flat[i], '^[ol]:') then
       kept[#kept + 1] = flat[i]
       kept[#kept + 1] = flat[i + 1]
     end

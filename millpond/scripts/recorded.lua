@@ -54,7 +54,7 @@ local function recorded(id, version, fields, owner, queue, bytes)
     emit(id, 0, why) -- deleted between the read and now: have that recorded too
     return 0
   end
-  if #fields > 0 then call('HDEL', job.key, unpack(fields)) end
+  for i = 1, #fields, 1000 do call('HDEL', job.key, unpack(fields, i, math.min(i + 999, #fields))) end -- Lua unpacks 8,000 at most
   if not job.state then return version == 0 and close_lost(id, 'gone', owner, queue, bytes) or 0 end -- put anew by stock RQ under its id
   heed(job)
   if not FINAL[job.state] or job.version ~= version then return 0 end

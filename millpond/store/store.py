@@ -6,9 +6,9 @@ Everything here may be sent again: reads change nothing, and writing the same sn
 import builtins
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, RowMapping, Select, delete, select
+from sqlalchemy import Connection, Engine, Executable, RowMapping, Select, delete, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from millpond.attempt import Attempt
@@ -25,6 +25,8 @@ from millpond.store.tables import attempts as attempts_table
 from millpond.store.tables import jobs as jobs_table
 
 T = TypeVar("T")
+
+MOST_ATTEMPTS: Final = 100  # read at once: a job may have had a thousand, each with a traceback and a log
 
 
 class Store:
@@ -85,10 +87,12 @@ class Store:
         found = self._read(select(jobs_table).where(jobs_table.c.id == id))
         return rows.to_job(found[0]) if found else None
 
-    def attempts(self, id: str) -> builtins.list[Attempt]:
-        """The recorded attempts of one job, of all its runs, in order."""
-        query = select(attempts_table).where(attempts_table.c.job_id == id)
-        return [rows.to_attempt(row) for row in self._read(query.order_by(attempts_table.c.run, attempts_table.c.attempt))]
+    def attempts(self, id: str, after: tuple[int, int] = (0, 0)) -> builtins.list[Attempt]:
+        """The recorded attempts of one job, of all its runs, in order: the newest MOST_ATTEMPTS of those that come after (run, attempt)."""
+        place = (attempts_table.c.run, attempts_table.c.attempt)
+        query = select(attempts_table).where(attempts_table.c.job_id == id, tuple_(*place) > tuple_(*after))
+        newest = self._read(query.order_by(*(column.desc() for column in place)).limit(MOST_ATTEMPTS))
+        return [rows.to_attempt(row) for row in reversed(newest)]
 
     def list(self, filter: JobFilter, limit: int, cursor: str | None = None) -> tuple[builtins.list[Job], str | None]:
         """A page of at most `limit` jobs, newest first, and the cursor of the next page (None: this is the last one).

@@ -60,6 +60,7 @@ attempts: Final = Table(
     Column("result", JsonText),
     Column("worker", Text),
     Column("execution", Text),
+    Column("log", Text),
     Column("started_at", Moment),
     Column("ended_at", Moment),
     Column("recorded_at", Moment, nullable=False),

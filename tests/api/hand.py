@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import redis
 
 from millpond import broker, catalogue, codec, keys, moves
+from millpond.attempt import ended_fields
 from millpond.job import Job, attempts_from_hash
 from millpond.store import Store
 from millpond.task import Task
@@ -83,8 +84,13 @@ class Hand:
             _, raw = broker.run(self.client, moves.listen(id))
             job = Job.from_hash(id, raw)
             store.record([job], attempts_from_hash(id, raw))
-            committed.append(moves.Committed(id, job.version, [name for name in raw if name.startswith("o:")]))
+            committed.append(moves.Committed(id, job.version, ended_fields(raw)))
         broker.run(self.client, moves.recorded(committed))
+
+    def hash(self, id: str) -> dict[str, bytes]:
+        """A job's hash."""
+        _, raw = broker.run(self.client, moves.listen(id))
+        return dict(raw)
 
     def forget(self, *ids: str) -> None:
         """Take the hashes away, as the keeper does after the grace."""

@@ -34,7 +34,7 @@ def submitted(api: Replica) -> str:
 
 
 def report(hand: Hand, job: moves.Claimed, progress: object) -> None:
-    assert broker.run(hand.client, moves.report([((job.id, job.execution), codec.render(progress))])) == [True]
+    assert broker.run(hand.client, moves.report([moves.Report(job.id, job.execution, codec.render(progress))])) == [True]
 
 
 def fail_and_go_on(hand: Hand, job: moves.Claimed, message: str) -> None:
@@ -206,7 +206,16 @@ def test_the_most_specific_range_decides(header: str | None, expected: bool) -> 
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("7", Place(7)), ("7.2.1", Place(7, 2, 1)), ("7.2", None), ("-1", None), ("x", None), ("7.2.1.0", None), ("9" * 19, None)],
+    [
+        ("7", Place(7)),
+        ("7.2.1", Place(7, 2, 1)),
+        ("7.2", None),
+        ("-1", None),
+        ("x", None),
+        ("7.2.1.9", Place(7, 2, 1, 9)),
+        ("7.2.1.0.0", None),
+        ("9" * 19, None),
+    ],
 )
 def test_ids_of_events_are_read_back(text: str, place: Place | None) -> None:
     assert Place.read(text) == place

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from millpond import health, keys
 from millpond.store import JobFilter, Store
 from tests.collector.running import Collector, end_all, settled
 from tests.millpond.scripts.pond import Pond
-from tests.processes import ROOT
+from tests.processes import ROOT, free_port
 from tests.until import until
 
 
@@ -50,6 +51,23 @@ def test_the_health_file_tells_of_both_loops(record_url: str, redis_url: str, tm
         until(lambda: health.fault(str(file), max_age_s=1.0), message="a stopped process is not well")
         collector.resume()
         until(lambda: health.fault(str(file), max_age_s=1.0) == "", message="it is well again")
+
+
+def test_its_metrics_tell_what_it_recorded(record_url: str, redis_url: str, pond: Pond, tmp_path: Path) -> None:
+    port = free_port()
+    with Collector(tmp_path / "log", redis_url, record_url, metrics_port=port):
+        pond.submit(20)
+        end_all(pond)
+        until(lambda: settled(pond), message="all is recorded")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            told = answer.read().decode()
+    for sample in (
+        'events_total{kind="ended"} 20.0',
+        'recorded_jobs_total{status="finished"} 20.0',
+        "record_lag_seconds_count 20.0",
+        "refused_batches_total 0.0",
+    ):
+        assert f"millpond_{sample}" in told
 
 
 def test_it_takes_no_words() -> None:

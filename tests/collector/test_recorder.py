@@ -71,6 +71,26 @@ def test_a_job_is_recorded_when_it_is_accepted_and_when_it_ended(recorder: Recor
     assert not [name for name in pond.job(id) if name.startswith("o:")], "what is recorded is dropped"
 
 
+def test_what_an_attempt_said_is_recorded_with_its_end(recorder: Recorders, store: Store, pond: Pond) -> None:
+    child = pond.hire()
+    (id,) = pond.submit(fields={"max_attempts": 2})
+    (first,) = child.work()
+    pieces = [moves.Report(id, first.execution, b"", f"l:1:1:{number}", b'[1,"info","a"]') for number in range(1, 9_001)]
+    pond.run(moves.report(pieces))
+    child.end(first, "failed", retry_ms=0)
+    pond.run(moves.promote())
+    with running(recorder(store)):
+        until(lambda: store.attempts(id), message="the first attempt is recorded")
+        (second,) = child.work()
+        pond.run(moves.report([moves.Report(id, second.execution, b"", "l:1:2:1", b'[2,"cut","b"]')]))
+        until(lambda: recorded(pond) and "l:1:1:1" not in pond.job(id), message="and dropped")
+        assert "l:1:2:1" in pond.job(id), "what the second says is still Redis's"
+        child.end(second)
+        until(lambda: settled(pond), message="the end is recorded")
+    assert [one.log for one in store.attempts(id)] == ["\n".join(['[1,"info","a"]'] * 9_000), '[2,"cut","b"]']
+    assert not [name for name in pond.job(id) if name.startswith("l:")]
+
+
 def test_two_recorders_give_each_job_one_row(recorder: Recorders, store: Store, pond: Pond) -> None:
     with running(recorder(store, batch=20), recorder(store, batch=20)):
         ids = pond.submit(300)

@@ -130,6 +130,19 @@ def test_each_is_given_longer_to_stop_than_it_takes(compose_file: Compose) -> No
 
 
 @pytest.mark.parametrize("service", ["worker", "collector"])
+def test_metrics_are_served_where_a_cluster_looks_for_them_and_not_published(
+    compose_file: Compose, images: dict[str, str], service: str
+) -> None:
+    config = inspect(images[service])
+    (port,) = main_container(LOCAL, service)["ports"]
+    assert f"MILLPOND_METRICS_PORT={port['containerPort']}" in config["Env"]
+    assert list(config["ExposedPorts"]) == [f"{port['containerPort']}/tcp"]
+    (rule,) = of_kind(LOCAL, "NetworkPolicy")[service]["spec"]["ingress"]
+    assert [one["port"] for one in rule["ports"]] == [port["name"]] == ["metrics"]
+    assert not compose_file["services"][service].get("ports")
+
+
+@pytest.mark.parametrize("service", ["worker", "collector"])
 def test_the_same_health_check(images: dict[str, str], service: str) -> None:
     config = inspect(images[service])
     check = config["Healthcheck"]["Test"][1:]

@@ -16,7 +16,7 @@ from tests.deploy.manifests import PRODUCTION, environment, main_container, migr
 from tests.processes import ROOT
 
 # Where a container listens and is asked for its health is its own affair; URLs are secrets; a failpoint is for tests.
-FIXED = {"host", "port", "health_file", "failpoint", "redis_url", "database_url"}
+FIXED = {"host", "port", "metrics_port", "health_file", "failpoint", "redis_url", "database_url"}
 
 
 def another(field: FieldInfo) -> str:

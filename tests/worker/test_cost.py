@@ -1,5 +1,7 @@
 """What a job costs, counted: round trips, connections, memory."""
 
+from time import monotonic
+
 from tests.proxy import RedisProxy
 from tests.servers import RedisServer
 from tests.until import until
@@ -33,6 +35,19 @@ def test_many_jobs_cost_a_fifth_of_a_round_trip_each(redis_server: RedisServer, 
             until(lambda: mill.client.zcard("rq:finished:default") == len(ids), 60, "all ran")
             assert trips(proxy) <= 0.2 * len(ids)
             assert proxy.accepted <= CONNECTIONS
+
+
+def test_who_says_nothing_costs_nothing_and_lines_travel_together(redis_server: RedisServer, mill: Mill) -> None:
+    with RedisProxy(redis_server.port) as proxy, mill.worker(url=proxy.url, concurrency=10):
+        for id in mill.submit_many("noop", [()] * 200):
+            mill.wait(id)
+        assert proxy.counts["report"] == 0
+        ids = mill.submit_many("chatter", [(100, 0.005)] * 10)
+        began = monotonic()
+        for id in ids:
+            mill.wait(id)
+        took_s = monotonic() - began
+        assert 0 < proxy.counts["report"] <= took_s / 0.1 + 10, "ten writes a second, and one with each end"
 
 
 def test_a_worker_without_user_code_fits_in_85_mb(mill: Mill) -> None:

@@ -6,6 +6,7 @@ from time import monotonic
 import pytest
 from rq.command import send_stop_job_command
 
+from millpond import joblog
 from tests.pace import within
 from tests.proxy import RedisProxy
 from tests.servers import RedisServer
@@ -46,6 +47,19 @@ def test_a_lost_reply_costs_at_most_3_s(mill: Mill, worker: Worker, proxy: Redis
     assert monotonic() - began < within(3 * 3 + 1)
     until(lambda: lost.dropped == 3, 5, "three replies were lost")
     all_once(mill, ids)
+
+
+@pytest.mark.parametrize("mode", ["close", "silent"])
+def test_no_line_is_lost_or_said_twice(mill: Mill, worker: Worker, proxy: RedisProxy, mode: str) -> None:
+    lost = [proxy.swallow(move, 2, mode=mode) for move in ("report", "finish")]  # type: ignore[arg-type]
+    ids = mill.submit_many("chatter", [(50, 0.01)] * 5)
+    for id in ids:
+        mill.wait(id, timeout_s=20)
+    assert [one.dropped for one in lost] == [2, 2]
+    for id in ids:
+        found = {name: value.encode() for name, value in mill.job(id).items()}
+        (text,) = joblog.texts(joblog.pieces(found)).values()
+        assert [line.text for line in joblog.lines(text)] == [str(number) for number in range(50)]
 
 
 @pytest.mark.parametrize("mode", ["close", "silent"])

@@ -46,7 +46,7 @@ CALLS: list[moves.Call[Any]] = [
     moves.claim("w1", 1, 5, ["default"]),
     moves.start("w1", 1, [("a", "e")]),
     moves.compare("w1", 1, ["default"]),
-    moves.report([(("i", "e"), b"{}")]),
+    moves.report([moves.Report("i", "e", b"{}", "l:1:1:1", b"[]")]),
     moves.finish("w1", 1, [moves.Outcome("a", "e", "finished")]),
     moves.hand_back("w1", 1, "items", items=[("a", "e")]),
     moves.tick(),

@@ -88,7 +88,7 @@ def test_watchers_are_told_of_each_move_that_shows_and_waiters_of_the_end(pond: 
     assert told() == []  # its start comes at once
     child.start(job)
     assert told() == ["watches"]
-    pond.run(moves.report([((job.id, job.execution), b"0.5")]))
+    pond.run(moves.report([moves.Report(job.id, job.execution, b"0.5")]))
     assert told() == ["watches"]
     child.end(job, "failed", retry_ms=0)
     assert told() == ["watches"]

@@ -225,7 +225,9 @@ def _recorded(village: Village) -> Any:
 
 
 def _report(village: Village) -> Any:
-    return village.pond.run(moves.report([(held, b"{}") for held in _held(village, "running.a.0", "running.b.0")]))
+    return village.pond.run(
+        moves.report([moves.Report(*held, b"{}", "l:1:1:1", b"[]") for held in _held(village, "running.a.0", "running.b.0")])
+    )
 
 
 def _revive(village: Village) -> Any:

@@ -1,6 +1,7 @@
 """Tasks for the worker's tests: each does one thing that a user's task may do."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -216,3 +217,47 @@ def hold_gil(file: str, seconds: float) -> None:
     note(file, "begin")
     ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
     note(file, "end")
+
+
+@task
+def talk(file: str, seconds: float) -> None:
+    """Say a line in each way, sleep, say another, and leave one unfinished."""
+    print("printed")
+    print("gone\rwrong", file=sys.stderr)
+    logging.getLogger("some.library").warning("logged %d", 1)
+    current_job().log("said", "error")
+    note(file, "begin")
+    sleep(seconds)
+    print("last", end="")
+
+
+@task
+async def talk_on_loop(seconds: float) -> None:
+    """Say who it is, twice."""
+    print(current_job().id)
+    await asyncio.sleep(seconds)
+    logging.getLogger("loop").info(current_job().id)
+
+
+@task
+def flood(lines: int) -> int:
+    """Print without end."""
+    for number in range(lines):
+        print(number, "x" * 20)
+    return lines
+
+
+@task
+def chatter(lines: int, seconds: float) -> None:
+    """Print a line, sleep, and again."""
+    for number in range(lines):
+        print(number)
+        sleep(seconds)
+
+
+@task
+def say_and_die() -> None:
+    """Say a last word."""
+    print("my last word")
+    sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
