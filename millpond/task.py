@@ -25,6 +25,7 @@ from millpond.errors import BadSetting
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rerun = Literal["always", "never"]
+Pool = Literal["thread", "process", "gevent"]
 
 QUEUE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TASK_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -38,7 +39,8 @@ class Task:
 
     `timeout_s` None: no limit. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
     backoff_s * backoff_factor ** (n - 1), at most max_backoff_s, changed by at most the share `jitter` of itself. `rerun`
-    "never": not begun a second time after its process died; it ends failed, `interrupted`.
+    "never": not begun a second time after its process died; it ends failed, `interrupted`. `pool`: what carries it out, whatever its
+    worker's MILLPOND_POOL says; a coroutine function has the event loop.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Task:
     max_backoff_s: float = 300
     jitter: float = 0.1
     rerun: Rerun = "always"
+    pool: Pool | None = None
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -80,6 +83,8 @@ def _faults(task: Task) -> Iterator[str]:
         "max_backoff_s is a number of seconds, 0 or more": _is_number(task.max_backoff_s),
         "jitter is a number from 0 to 1": _is_number(task.jitter, most=1),
         'rerun is "always" or "never"': task.rerun in get_args(Rerun),
+        'pool is "thread", "process", "gevent" or None': task.pool is None or task.pool in get_args(Pool),
+        "a coroutine function runs on the event loop and in no pool": not (task.pool and task.is_coroutine),
     }
     return (rule for rule, holds in rules.items() if not holds)
 
@@ -114,6 +119,7 @@ def task(
     max_backoff_s: float = 300,
     jitter: float = 0.1,
     rerun: Rerun = "always",
+    pool: Pool | None = None,
 ) -> Callable[[F], F]: ...
 def task(function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
     """Register a function, or a coroutine function, as a task under its own name or `name`; answers the function itself.
@@ -153,12 +159,11 @@ class JobContext:
     tags: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
     report: Report = field(default=lambda fraction, message: None, repr=False)
-    is_canceled: Callable[[], bool] = field(default=lambda: False, repr=False)
+    is_stopped: Callable[[], bool] = field(default=lambda: False, repr=False)
 
-    @property
-    def canceled(self) -> bool:
-        """Whether somebody asked for this job to be canceled or stopped: a long task should look, clean up and return."""
-        return self.is_canceled()
+    def should_stop(self) -> bool:
+        """Whether it was told to end: canceled, stopped, or its time is over. A long task should look, clean up and return."""
+        return self.is_stopped()
 
     @property
     def remaining_s(self) -> float | None:

@@ -55,7 +55,7 @@ def _work(orders: Orders) -> None:
     inbox, pipe = Inbox(), Pipe(socket.socket(fileno=orders.pipe))
     lifeline.listen(pipe, inbox)
     me = Me(orders.worker, orders.generation, orders.queues, orders.alone)
-    desk = Desk(me, Pool(orders.slots, orders.max_result_bytes, inbox), Shared(orders.shared))
+    desk = Desk(me, Pool(orders, tasks, inbox), Shared(orders.shared))
     waker = Waker(orders.redis_url, me.queues, inbox)
     dependents = Dependents(orders.redis_url)
     claims = Claims(desk, waker, orders.prefetch)
@@ -71,6 +71,7 @@ def _work(orders: Orders) -> None:
     pipe.say("ready")
     loop.run()
     dependents.wait()
+    desk.pool.close()
 
 
 def _leave(code: int) -> None:

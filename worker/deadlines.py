@@ -1,5 +1,6 @@
 """Ends functions that run too long, and gives up on those that do not end when told."""
 
+import math
 from typing import Final
 
 from worker import outcome
@@ -38,4 +39,6 @@ class Deadlines:
 
 
 def _due(run: Run) -> float:
+    if run.forced:
+        return math.inf
     return run.stopped_at + UNWIND_S if run.stop else run.deadline

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from millpond.moves import Outcome
+from millpond.moves import Death, Outcome
 from worker import outcome
 from worker.held import Holding, Ledger, Phase
 from worker.pool import Pool
@@ -66,6 +66,10 @@ class Desk:
         if holding.phase is Phase.RUNNING and holding.run:
             self.pool.stop(holding.run, Stop.LOST)
         self.ledger.drop(holding)
+
+    def bury(self, holding: Holding, how: str, alone: bool) -> None:
+        """The runner that ran it died by itself."""
+        holding.death, holding.phase = Death(*holding.key, how, alone), Phase.DIED
 
     def end(self, holding: Holding, how: Outcome) -> None:
         """Its outcome is here; what remains is to finish it."""

@@ -16,6 +16,15 @@ class Ended:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process that ran a function ended, by itself. `how`: a signal's name or an exit status. `alone`: nothing else ran in it."""
+
+    run: Run
+    how: str
+    alone: bool
+
+
 class Woken:
     """A token: work may wait in a queue."""
 
@@ -27,7 +36,7 @@ class Told:
     words: list[str]
 
 
-Message = Ended | Woken | Told
+Message = Ended | Died | Woken | Told
 
 
 class Inbox:

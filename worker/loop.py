@@ -16,7 +16,7 @@ from worker.deadlines import Deadlines
 from worker.desk import Desk
 from worker.finishes import Finishes
 from worker.held import Phase
-from worker.inbox import Ended, Inbox, Message, Told, Woken
+from worker.inbox import Died, Ended, Inbox, Message, Told, Woken
 from worker.leases import Leases
 from worker.pipe import Pipe
 from worker.reports import Reports
@@ -126,6 +126,11 @@ class Loop:
                 holding = self._desk.ledger.get(run.key)
                 if holding and holding.phase is Phase.RUNNING:
                     self._desk.end(holding, outcome)
+            case Died(run, how, alone):
+                self._desk.pool.end(run)
+                holding = self._desk.ledger.get(run.key)
+                if holding and holding.phase is Phase.RUNNING:
+                    self._desk.bury(holding, how, alone)
             case Woken():
                 self._parts.claims.wake()
             case Told(["drain"]):

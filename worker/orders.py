@@ -8,6 +8,8 @@ from typing import Self
 
 import orjson
 
+from millpond.task import Pool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
@@ -26,6 +28,9 @@ class Orders:
     queues: tuple[str, ...]
     tasks: tuple[str, ...]
     slots: int
+    pool: Pool
+    runner_jobs: int
+    runner_memory_mb: int
     prefetch: int
     max_result_bytes: int
     log_level: str

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from millpond import codec
 from millpond.errors import Undecodable
 from millpond.fields import Fields
 from millpond.job import timeout_s
@@ -15,14 +14,16 @@ from millpond.moves import Claimed, Held
 from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
 from millpond.task import JobContext, Task
+from worker.call import news
 from worker.stop import Stop
 
 
 class Run:
     """What a pool needs to call the function, and what the loop needs to end it in time. Times are monotonic seconds.
 
-    `stop` and `stopped_at` are written by the loop alone. `handle` is the pool's own, `on_loop` says which. `news`: progress that
-    was not told yet. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash that says nonsense.
+    `carrier` carries it out, `handle` is that one's own. The loop alone writes `stop`, `stopped_at`, and `forced`: it did not end when
+    told. `news`: progress that was not told yet. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash that
+    says nonsense.
     """
 
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
@@ -37,6 +38,8 @@ class Run:
         self.deadline = math.inf
         self.stop: Stop | None = None
         self.stopped_at = math.inf
+        self.forced = False
+        self.carrier: Any = None
         self.handle: Any = None
         self.news = b""
 
@@ -55,24 +58,31 @@ class Run:
         self.began_at = time.monotonic()
         self.deadline = self.began_at + self.timeout_s
 
+    def wait(self) -> None:
+        """Stop its clock: it waits for a runner, and begins once more when it has one."""
+        self.deadline = math.inf
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What `current_job` knows inside it, as JSON can say it."""
+        return {
+            "id": self.claimed.id,
+            "task": self.task.name,
+            "attempt": self._attempt,
+            "run": self._run,
+            "owner": self._owner or "public",
+            "tags": self._tags or {},
+            "deadline": None if self.deadline == math.inf else self.deadline,
+        }
+
     @property
     def context(self) -> JobContext:
-        """What `current_job` answers inside it."""
-        return JobContext(
-            id=self.claimed.id,
-            task=self.task.name,
-            attempt=self._attempt,
-            run=self._run,
-            owner=self._owner or "public",
-            tags=self._tags or {},
-            deadline=None if self.deadline == math.inf else self.deadline,
-            report=self.report,
-            is_canceled=self.is_stopped,
-        )
+        """What `current_job` answers inside it, in this process."""
+        return JobContext(**self.known, report=self.report, is_stopped=self.is_stopped)
 
     def report(self, fraction: float | None, message: str) -> None:
         """Keep what the function says of its progress."""
-        self.news = codec.render({"fraction": fraction, "message": clean(message)})
+        self.news = news(fraction, message)
 
     def is_stopped(self) -> bool:
         """Whether it was told to end."""
@@ -95,8 +105,3 @@ class Run:
 @cache
 def _is_coroutine(task: Task) -> bool:
     return task.is_coroutine  # asked for every job; the answer costs a microsecond
-
-
-def clean(text: str) -> str:
-    """Text that JSON and PostgreSQL can hold: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -21,7 +21,22 @@ from millpond.moves.batches import (
     survey,
 )
 from millpond.moves.call import Arg, Call, pairs, text
-from millpond.moves.child import Claim, Claimed, Comparison, HandBack, Held, Outcome, claim, compare, finish, hand_back, report, start
+from millpond.moves.child import (
+    Claim,
+    Claimed,
+    Comparison,
+    Death,
+    HandBack,
+    Held,
+    Outcome,
+    bury,
+    claim,
+    compare,
+    finish,
+    hand_back,
+    report,
+    start,
+)
 from millpond.moves.control import Changed, Heard, Told, cancel, glance, listen, listen_all, pause, resume, retry
 from millpond.moves.intake import UNLIMITED, Limits, Submission, Submitted, submit
 from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, take_back, tick
@@ -42,6 +57,7 @@ __all__ = [
     "Committed",
     "Comparison",
     "Counter",
+    "Death",
     "HandBack",
     "Heard",
     "Held",
@@ -54,6 +70,7 @@ __all__ = [
     "Told",
     "append",
     "begin",
+    "bury",
     "call_off",
     "cancel",
     "claim",

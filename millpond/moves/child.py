@@ -126,3 +126,20 @@ def hand_back(
     """
     flat = [part for item in items for part in item]
     return Call(load("hand_back"), [worker, generation, mode, cause, *flat], int)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The process that ran an execution ended by itself, and its child lives. `how`: a signal's name or an exit status. `alone`:
+    nothing else ran in it, so that this death is the job's own crash (rule 6)."""
+
+    id: str
+    execution: str
+    how: str
+    alone: bool
+
+
+def bury(worker: str, generation: int, deaths: Sequence[Death]) -> Call[int]:
+    """Give the leases of dead executions back, each counted as a death; answers how many leases the generation still has."""
+    flat = [part for one in deaths for part in (one.id, one.execution, int(one.alone), one.how)]
+    return Call(load("hand_back"), [worker, generation, "bury", "", *flat], int)

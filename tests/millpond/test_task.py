@@ -100,7 +100,7 @@ def test_what_cannot_be_a_task() -> None:
 def test_outside_a_job_a_task_can_be_called() -> None:
     job = current_job()
     job.progress(0.5, "half way")
-    assert (job.id, job.canceled, job.remaining_s) == ("", False, None)
+    assert (job.id, job.should_stop(), job.remaining_s) == ("", False, None)
 
 
 def test_progress() -> None:
@@ -117,9 +117,9 @@ def test_progress() -> None:
 
 def test_canceled_and_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.time, "monotonic", lambda: 100.0)
-    assert JobContext(deadline=103.5, is_canceled=lambda: True).remaining_s == 3.5
+    assert JobContext(deadline=103.5, is_stopped=lambda: True).remaining_s == 3.5
     assert JobContext(deadline=99.0).remaining_s == 0
-    assert JobContext(is_canceled=lambda: True).canceled
+    assert JobContext(is_stopped=lambda: True).should_stop()
 
 
 def test_each_thread_and_each_coroutine_has_its_own_job() -> None:

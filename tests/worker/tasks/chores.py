@@ -68,7 +68,7 @@ def spin(file: str, seconds: float) -> str:
 def polite(file: str) -> str:
     """Look whether somebody wants it to end, and return."""
     note(file, "begin")
-    while not current_job().canceled:
+    while not current_job().should_stop():
         threading.Event().wait(0.02)
     return "gave up"
 
