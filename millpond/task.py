@@ -30,6 +30,7 @@ Pool = Literal["thread", "process", "gevent"]
 QUEUE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TASK_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 MAX_SECONDS: Final = 10 * 366 * 86_400  # ten years: a longer time is a mistake in the unit, and must still fit a date
+DEFAULT_TIMEOUT_S: Final = 180.0  # RQ's (rq 3.0: defaults.py), where neither task nor submission says
 MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a screen, and written at every step
 
 
@@ -37,7 +38,7 @@ MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a sc
 class Task:
     """A registered function and how its jobs run unless a submission says otherwise.
 
-    `timeout_s` None: no limit. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
+    `timeout_s`: of one attempt. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
     backoff_s * backoff_factor ** (n - 1), at most max_backoff_s, changed by at most the share `jitter` of itself. `rerun`
     "never": not begun a second time after its process died; it ends failed, `interrupted`. `pool`: what carries it out, whatever its
     worker's MILLPOND_POOL says; a coroutine function has the event loop.
@@ -46,7 +47,7 @@ class Task:
     name: str
     function: Callable[..., Any] = field(repr=False)
     queue: str = "default"
-    timeout_s: float | None = 60
+    timeout_s: float = DEFAULT_TIMEOUT_S
     max_attempts: int = 1
     backoff_s: float = 1
     backoff_factor: float = 2
@@ -76,7 +77,7 @@ def _faults(task: Task) -> Iterator[str]:
         "a name is a letter or _, then at most 127 letters, digits, '_', '.' or '-'": TASK_NAME.fullmatch(str(task.name)),
         f"queue {task.queue!r} is not {QUEUE_NAME.pattern}": QUEUE_NAME.fullmatch(str(task.queue)),
         "a generator cannot be a task": not _yields(task.function),
-        "timeout_s is a number of seconds over 0, or None": task.timeout_s is None or _is_number(task.timeout_s, above=0),
+        "timeout_s is a number of seconds over 0": _is_number(task.timeout_s, above=0),
         "max_attempts is an integer from 1 to 1000": type(task.max_attempts) is int and 1 <= task.max_attempts <= 1000,
         "backoff_s is a number of seconds, 0 or more": _is_number(task.backoff_s),
         "backoff_factor is a number from 1 to 1000": _is_number(task.backoff_factor, least=1, most=1000),
@@ -112,7 +113,7 @@ def task(
     *,
     name: str | None = None,
     queue: str = "default",
-    timeout_s: float | None = 60,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
     max_attempts: int = 1,
     backoff_s: float = 1,
     backoff_factor: float = 2,

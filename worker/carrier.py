@@ -8,6 +8,9 @@ from worker.run import Run
 class Carrier(Protocol):
     """Called by the child's loop alone, and never blocks it. How each run ended arrives in the inbox, once."""
 
+    def warm(self) -> None:
+        """Make ready to start many at once: this is what most runs will need. Raises RuntimeError where that is impossible."""
+
     def start(self, run: Run) -> None:
         """Call its function as soon as may be."""
 

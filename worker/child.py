@@ -25,6 +25,7 @@ from worker.reports import Reports
 from worker.shared import Shared
 from worker.starts import Starts
 from worker.waker import Waker
+from worker.will import Will
 from worker.wire import Wire
 
 log = logs.get("worker.child")
@@ -55,7 +56,7 @@ def _work(orders: Orders) -> None:
     inbox, pipe = Inbox(), Pipe(socket.socket(fileno=orders.pipe))
     lifeline.listen(pipe, inbox)
     me = Me(orders.worker, orders.generation, orders.queues, orders.alone)
-    desk = Desk(me, Pool(orders, tasks, inbox), Shared(orders.shared))
+    desk = Desk(me, Pool(orders, tasks, inbox), Shared(orders.shared), Will(orders.will))
     waker = Waker(orders.redis_url, me.queues, inbox)
     dependents = Dependents(orders.redis_url)
     claims = Claims(desk, waker, orders.prefetch)

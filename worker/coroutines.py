@@ -35,6 +35,9 @@ class Coroutines:
         self._inbox = inbox
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    def warm(self) -> None:
+        """It is."""
+
     def start(self, run: Run) -> None:
         """Begin its coroutine with the loop's next turn."""
         if self._loop is None:

@@ -55,10 +55,11 @@ class Crew:
                 continue
             self._hear(child)
             self.children.remove(child)
+            ends = child.will.read()
             child.close()
             log.log(20 if status == 0 else 30, "child_ended", pid=child.pid, generation=child.generation, status=status)
             if child.ready:
-                self._standing.owe(child.generation, "retire", "stopped" if status == 0 else child.cause)
+                self._standing.owe(child.generation, "retire", "stopped" if status == 0 else child.cause, ends)
             else:
                 self.refused = self.refused or (status == _REFUSED and not self._served)
                 self._spare = child.generation
@@ -71,7 +72,7 @@ class Crew:
             child.shared.confirmed_at = self._standing.confirmed_at
 
     def watch(self, now: float) -> None:
-        """Take from a hung child what it has not begun, and the right to claim; kill it when all that it runs is over its time."""
+        """Take from a hung child what it has not begun, and the right to claim; kill it when something that it runs is over its time."""
         for child in self.children:
             child.watch(now)
             if child.silent_s > HUNG_S and not child.leaving:

@@ -77,7 +77,7 @@ class Loop:
             self._desk.doubtful = True
             self._parts.leases.compare_at = 0.0
         self._desk.shared.ticked_at = now
-        self._desk.shared.busy_until = self._desk.pool.busy_until
+        self._desk.shared.due_at = self._desk.pool.due_at
         return now
 
     def _decide(self, now: float) -> None:
@@ -85,7 +85,7 @@ class Loop:
         desk = self._desk
         if len(desk.ledger):
             self._used_at = now
-        if not desk.leaving and desk.pool.worn:
+        if not desk.leaving and desk.worn(now):
             desk.leaving = "worn"
         if not desk.leaving and desk.me.alone and now - self._used_at > _ALONE_S:
             desk.leaving = "empty"
@@ -124,8 +124,8 @@ class Loop:
             case Ended(run, outcome):
                 self._desk.pool.end(run)
                 holding = self._desk.ledger.get(run.key)
-                if holding and holding.phase is Phase.RUNNING:
-                    self._desk.end(holding, outcome)
+                if holding and (holding.phase is Phase.RUNNING or holding.phase is Phase.LEFT):
+                    self._desk.end(holding, holding.outcome or outcome)
             case Died(run, how, alone):
                 self._desk.pool.end(run)
                 holding = self._desk.ledger.get(run.key)
@@ -141,4 +141,6 @@ class Loop:
                         self._desk.stop(holding, Stop.STOPPED)
 
     def _done(self) -> bool:
-        return bool(self._desk.leaving) and not len(self._desk.ledger)
+        """What was kept back is told by the parent, when this process and all in it has ended."""
+        ledger = self._desk.ledger
+        return bool(self._desk.leaving) and len(ledger) == len(ledger.of(Phase.LEFT))

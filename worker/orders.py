@@ -15,7 +15,7 @@ from millpond.task import Pool
 class Orders:
     """Who the child is, how it reaches its parent, and what it needs of `millpond.settings.WorkerSettings`.
 
-    `alone`: it serves mp:alone. `parent`: pid. `pipe`, `shared`: inherited file descriptors. `slots`: jobs at once.
+    `alone`: it serves mp:alone. `parent`: pid. `pipe`, `shared`, `will`: inherited file descriptors. `slots`: jobs at once.
     """
 
     worker: str
@@ -24,6 +24,7 @@ class Orders:
     parent: int
     pipe: int
     shared: int
+    will: int
     redis_url: str
     queues: tuple[str, ...]
     tasks: tuple[str, ...]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from millpond import codec, rq
+from millpond.fields import Fields
 from millpond.moves import Claimed, Outcome
 from worker.call import End, Refused, Returned, clean
 from worker.run import Run
@@ -48,6 +49,12 @@ def stopped(run: Run, trace: str = "") -> Outcome:
         return _failed(run, "timeout", f"It ran longer than {run.timeout_s:g} s.", trace)
     stop = run.stop or Stop.LOST
     return _ended(run, _STATUS[stop], stop.value, _error(stop.value, f"It was {stop} while it ran.", trace), _rq_trace(run, trace))
+
+
+def is_tried_again(run: Run, how: Outcome) -> bool:
+    """Whether another attempt follows (scripts/finish.lua `again`)."""
+    left = run.adopted or run.failures + 1 < Fields(run.claimed.hash).integer("max_attempts", 1)
+    return bool(left) and how.charged and how.retry_ms >= 0 and run.claimed.hash.get("rerun") != b"never"
 
 
 def _failed(run: Run, code: str, message: str, trace: str) -> Outcome:

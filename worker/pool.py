@@ -1,5 +1,6 @@
 """The slots of a child: what runs in them, whatever carries it out, and how it is told to end."""
 
+import math
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -14,7 +15,6 @@ from worker.inbox import Inbox
 from worker.orders import Orders
 from worker.pool_thread import ThreadPool
 from worker.run import Run
-from worker.runners import Kind, Runners, Wear
 from worker.stop import Stop
 
 _ON_LOOP: Final = "loop"
@@ -35,9 +35,7 @@ class Pool:
         self.runs: set[Run] = set()
         self.left: set[Run] = set()
         _refuse_missing(orders, tasks)
-        default = self._carrier(orders.pool)
-        if isinstance(default, Runners):
-            default.warm()
+        self._carrier(orders.pool).warm()
 
     @property
     def free(self) -> int:
@@ -50,9 +48,9 @@ class Pool:
         return len(self.left) * 2 >= self.size
 
     @property
-    def busy_until(self) -> float:
-        """When the last of what runs will have timed out; 0: nothing runs."""
-        return max((run.deadline for run in self.runs), default=0.0)
+    def due_at(self) -> float:
+        """When the first of what runs is over its time; inf: nothing runs."""
+        return min((run.deadline for run in self.runs), default=math.inf)
 
     def start(self, run: Run) -> None:
         """Call its function now."""
@@ -98,6 +96,8 @@ class Pool:
             return Coroutines(orders.max_result_bytes, self._inbox)
         if name == "thread":
             return ThreadPool(orders.slots, orders.max_result_bytes, self._inbox)
+        from worker.runners import Kind, Runners, Wear  # the price of starting processes is paid where one is
+
         kind = Kind("worker.runner", orders.slots, 1) if name == "process" else Kind("worker.hub", 1, orders.slots)
         told = RunnerOrders.of(orders)
         return Runners(kind, told, Wear(orders.runner_jobs, orders.runner_memory_mb), self._inbox)

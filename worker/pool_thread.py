@@ -24,6 +24,9 @@ class ThreadPool:
         for _ in range(size):
             self._add_thread()
 
+    def warm(self) -> None:
+        """It is."""
+
     def start(self, run: Run) -> None:
         """Call its function as soon as a thread takes it."""
         run.handle = Guard()

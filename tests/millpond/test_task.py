@@ -37,9 +37,9 @@ def test_a_task_stays_a_plain_function() -> None:
 
 
 def test_options_and_another_name() -> None:
-    task(name="later", queue="slow", timeout_s=None, max_attempts=3, rerun="never")(wait)
+    task(name="later", queue="slow", timeout_s=7, max_attempts=3, rerun="never")(wait)
     later = registered()["later"]
-    assert (later.queue, later.timeout_s, later.max_attempts, later.rerun, later.is_coroutine) == ("slow", None, 3, "never", True)
+    assert (later.queue, later.timeout_s, later.max_attempts, later.rerun, later.is_coroutine) == ("slow", 7, 3, "never", True)
     assert later.path == f"{__name__}.wait"
 
 

@@ -38,7 +38,16 @@ def swallow(seconds: float) -> None:
 def pool_of(slots: int, inbox: Inbox) -> Pool:
     """A pool of threads."""
     limits: dict[str, Any] = {"slots": slots, "prefetch": 0, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000_000}
-    place: dict[str, Any] = {"worker": "w", "generation": 1, "alone": False, "parent": 0, "pipe": 0, "shared": 0, "redis_url": ""}
+    place: dict[str, Any] = {
+        "worker": "w",
+        "generation": 1,
+        "alone": False,
+        "parent": 0,
+        "pipe": 0,
+        "shared": 0,
+        "will": 0,
+        "redis_url": "",
+    }
     orders = Orders(**limits, **place, queues=(), tasks=(), pool="thread", log_level="info", failpoint="")
     return Pool(orders, {}, inbox)
 
