@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from threading import Thread
 
 from millpond import failpoint, loader, logs
 from millpond.errors import BadSetting
@@ -14,7 +15,7 @@ from worker.deadlines import Deadlines
 from worker.dependents import Dependents
 from worker.desk import Desk, Me
 from worker.finishes import Finishes
-from worker.inbox import Inbox
+from worker.inbox import Inbox, Told
 from worker.leases import Leases
 from worker.loop import Loop, Parts
 from worker.orders import Orders
@@ -54,7 +55,7 @@ def main() -> None:
 def _work(orders: Orders) -> None:
     tasks = loader.load(orders.tasks)
     inbox, pipe = Inbox(), Pipe(socket.socket(fileno=orders.pipe))
-    lifeline.listen(pipe, inbox)
+    Thread(target=_listen, args=(pipe, inbox), name="lifeline", daemon=True).start()
     me = Me(orders.worker, orders.generation, orders.queues, orders.alone)
     desk = Desk(me, Pool(orders, tasks, inbox), Shared(orders.shared), Will(orders.will))
     waker = Waker(orders.redis_url, me.queues, inbox)
@@ -73,6 +74,16 @@ def _work(orders: Orders) -> None:
     loop.run()
     dependents.wait()
     desk.pool.close()
+
+
+def _listen(pipe: Pipe, inbox: Inbox) -> None:
+    """Carry the parent's words to the inbox; end the process when the parent's end is closed."""
+    try:
+        while True:
+            for words in pipe.hear():
+                inbox.put(Told(words))
+    except EOFError:
+        os._exit(1)
 
 
 def _leave(code: int) -> None:

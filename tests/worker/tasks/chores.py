@@ -83,6 +83,7 @@ def stubborn(file: str, seconds: float) -> str:
             sleep(0.01)
         except BaseException:
             note(file, "swallowed")
+    note(file, "over")
     return "done"
 
 
