@@ -7,7 +7,6 @@ from worker import outcome
 from worker.desk import Desk
 from worker.held import Phase
 from worker.run import Run
-from worker.stop import Stop
 
 UNWIND_S: Final = 1.0  # what a function told to end gets to clean up
 
@@ -28,7 +27,7 @@ class Deadlines:
             if _due(run) > now:
                 continue
             if not run.stop:
-                self._desk.pool.stop(run, Stop.TIMEOUT)
+                self._desk.pool.stop(run, run.overtime)
             elif self._desk.pool.leave(run):
                 self._record(run)
 

@@ -50,6 +50,7 @@ class Desk:
         """Call its function."""
         assert holding.run
         holding.phase = Phase.RUNNING
+        holding.run.expire(holding.since)
         holding.run.begin()
         # First: a function that keeps the GIL lets this loop tell its parent nothing more.
         self.shared.due_at = min(self.shared.due_at, holding.run.deadline)

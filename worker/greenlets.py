@@ -14,7 +14,7 @@ from worker import errand
 from worker.call import End, raised
 from worker.errand import Errand
 from worker.frames import Link
-from worker.stop import Stop, TaskCanceled, TaskTimeout
+from worker.stop import Stop, TaskCanceled, TaskTimeout, interrupt_for
 
 
 class GreenletTimeout(TaskTimeout, GreenletExit):  # type: ignore[misc]
@@ -25,7 +25,7 @@ class GreenletCanceled(TaskCanceled, GreenletExit):  # type: ignore[misc]
     """TaskCanceled, likewise."""
 
 
-_INTERRUPTS: Final = {Stop.TIMEOUT: GreenletTimeout}
+_INTERRUPTS: Final = {TaskTimeout: GreenletTimeout, TaskCanceled: GreenletCanceled}
 
 
 class Around:
@@ -80,7 +80,7 @@ class Greenlets:
         one, around, greenlet = self._running[execution]
         one.stop = Stop(why)
         if not around.over:
-            greenlet.kill(_INTERRUPTS.get(one.stop, GreenletCanceled), block=False)
+            greenlet.kill(_INTERRUPTS[interrupt_for(one.stop)], block=False)
         self._link.say("told", execution)
 
 

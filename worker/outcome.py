@@ -10,12 +10,13 @@ from worker.call import End, Refused, Returned, clean
 from worker.run import Run
 from worker.stop import Stop
 
-Status = Literal["finished", "failed", "canceled", "stopped"]
+Status = Literal["finished", "failed", "canceled", "stopped", "expired"]
 
 _STATUS: Final[dict[Stop, Status]] = {
     Stop.TIMEOUT: "failed",
     Stop.CANCELED: "canceled",
     Stop.STOPPED: "stopped",
+    Stop.EXPIRED: "expired",
     Stop.LOST: "failed",
 }
 

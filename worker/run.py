@@ -14,6 +14,7 @@ from millpond.moves import Claimed, Held
 from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
 from millpond.task import JobContext, Task
+from millpond.times import to_ms
 from worker.call import news
 from worker.stop import Stop
 
@@ -32,10 +33,11 @@ class Run:
         self.timeout_s = timeout_s(claimed.hash) or math.inf
         self.failures = fields.integer("failures")
         self.on_loop = _is_coroutine(task)
+        self._left_s = _left_s(fields) if "expires_ms" in claimed.hash else math.inf
         self._owner, self._tags = fields.text("owner"), fields.json("tags")
         self._attempt, self._run = fields.integer("attempt") + 1, fields.integer("run", 1)
         self.began_at = 0.0
-        self.deadline = math.inf
+        self.deadline = self.expires_at = math.inf
         self.stop: Stop | None = None
         self.stopped_at = math.inf
         self.forced = False
@@ -53,10 +55,19 @@ class Run:
         """How long it has run; 0 before it begins."""
         return round((time.monotonic() - self.began_at) * 1000) if self.began_at else 0
 
+    def expire(self, claimed_at: float) -> None:
+        """Learn when the whole job runs out, if it does."""
+        self.expires_at = claimed_at + self._left_s
+
     def begin(self) -> None:
         """Start its clock: the function is about to be called."""
         self.began_at = time.monotonic()
-        self.deadline = self.began_at + self.timeout_s
+        self.deadline = min(self.began_at + self.timeout_s, self.expires_at)
+
+    @property
+    def overtime(self) -> Stop:
+        """Why it ends at its deadline."""
+        return Stop.EXPIRED if self.deadline == self.expires_at else Stop.TIMEOUT
 
     def wait(self) -> None:
         """Stop its clock: it waits for a runner, and begins once more when it has one."""
@@ -100,6 +111,12 @@ class Run:
         except Undecodable:
             return -1
         return round(policy.delay_s(self.failures + 1, chance()) * 1000)
+
+
+def _left_s(fields: Fields) -> float:
+    """Seconds from the claim, whose script has written when that was, to the end of the job's life."""
+    claimed = fields.moment("", "started_at")
+    return (fields.integer("expires_ms") - to_ms(claimed)) / 1000 if claimed else math.inf
 
 
 @cache

@@ -81,7 +81,7 @@ def report(items: Sequence[tuple[Held, bytes]]) -> Call[list[bool]]:
 class Outcome:
     """How one execution ended.
 
-    `status`: finished | failed | canceled | stopped. `code`: "" or the error's snake_case code. `body`: a JSON object text,
+    `status`: finished | failed | canceled | stopped | expired. `code`: "" or the error's snake_case code. `body`: a JSON object text,
     {"result": ...} or {"error": {"code", "message", "traceback"}}, stored as it is. `charged`: counts as a failure (exceptions
     and timeouts). `retry_ms`: delay before another attempt if the script finds one is left, else -1. `ran`: the function was
     begun. `task`: set for an adopted job once its function name was read. `rq_result`: RQ's result payload (base64), adopted
@@ -90,7 +90,7 @@ class Outcome:
 
     id: str
     execution: str
-    status: Literal["finished", "failed", "canceled", "stopped"]
+    status: Literal["finished", "failed", "canceled", "stopped", "expired"]
     code: str = ""
     body: bytes = b"{}"
     charged: bool = False
