@@ -1,6 +1,8 @@
 """The parent's children: one that serves the queues, beside it at times a one-slot child, and those that are on their way out."""
 
 import contextlib
+import os
+from pathlib import Path
 from typing import Final
 
 from millpond import logs
@@ -65,6 +67,15 @@ class Crew:
                 self._spare = child.generation
                 self._start_at = now + self._pause_s
                 self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """As a container's first process it inherits what a killed child leaves: runners, and what jobs have started."""
+        own = {child.pid for child in self.children}
+        with contextlib.suppress(OSError):  # another system than Linux, or one that is gone already
+            pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+            for pid in {int(one) for one in pids} - own:
+                os.waitpid(pid, os.WNOHANG)
 
     def confirm(self) -> None:
         """Tell the children when Redis last confirmed this worker's life."""

@@ -15,7 +15,7 @@ from millpond.errors import BadSetting
 from millpond.task import JobContext, Task
 from worker import lifeline
 from worker.call import Brackets, End, Refused, Returned, call, news
-from worker.frames import Link
+from worker.frames import Frame, Link
 from worker.orders import Orders
 from worker.stop import Stop
 
@@ -52,8 +52,10 @@ class RunnerOrders:
 
 def begin(link: Link) -> tuple[RunnerOrders, dict[str, Task]]:
     """Hear the orders and load users' modules under them. Ends the process where they are refused."""
-    [([_, found], _)] = link.hear()
-    orders = RunnerOrders(**found)
+    frames: list[Frame] = []
+    while not frames:
+        frames = list(link.hear())
+    orders = RunnerOrders(**frames[0][0][1])
     lifeline.die_with_parent(orders.parent)
     logs.configure("worker", orders.log_level)
     if orders.memory_mb:

@@ -114,7 +114,7 @@ class Runners:
             run.handle.runner.say("stop", run.claimed.execution, run.stop)
 
     def _end(self, run: Run) -> None:
-        if run.claimed.execution in run.handle.runner.runs:
+        if run.handle and run.claimed.execution in run.handle.runner.runs:
             run.handle.runner.kill()
 
     # -- runners --------------------------------------------------------------------------------------------------------------

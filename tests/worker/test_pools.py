@@ -71,6 +71,10 @@ def crowd(request: pytest.FixtureRequest, redis_server: RedisServer, tmp_path_fa
     mill.close()
 
 
+# Where one process runs many, its end is theirs, too: tests/worker/test_deaths.py.
+in_processes_alone = pytest.mark.parametrize("crowd", ["process"], indirect=True)
+
+
 @pytest.mark.parametrize(
     ("task", "args", "fields", "end"),
     [
@@ -130,9 +134,8 @@ def test_no_success_is_taken_for_a_time_out(crowd: Crowd, full: bool) -> None:
 
 
 @pytest.mark.parametrize("how", ["exit", "abort", "segv"])
+@in_processes_alone
 def test_what_ends_its_own_process_harms_nobody(crowd: Crowd, how: str) -> None:
-    if crowd.pool != "process":
-        pytest.skip("one process runs many: tests/worker/test_deaths.py")
     id = crowd.mill.submit("end", how)
     message = crowd.mill.error(id, timeout_s=20)["message"]
     signals = {"exit": "exit status 7", "abort": "SIGABRT", "segv": "SIGSEGV"}
@@ -142,9 +145,8 @@ def test_what_ends_its_own_process_harms_nobody(crowd: Crowd, how: str) -> None:
     crowd.undisturbed()
 
 
+@in_processes_alone
 def test_what_hears_nothing_is_killed_with_its_process(crowd: Crowd, tmp_path: Path) -> None:
-    if crowd.pool != "process":
-        pytest.skip("one process runs many: tests/worker/test_deaths.py")
     id = crowd.mill.submit("loop_in_c", str(tmp_path / "began"), timeout_ms=200)
     assert crowd.mill.error(id)["code"] == "timeout"
     assert crowd.mill.job(id)["attempt"] == "1"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,16 @@ def test_runners_end_with_their_child(mill: Mill) -> None:
         assert mill.job(id)["deaths"] == "1"
         worker.kill()
         until(lambda: not any(exists(pid) for pid in old), 2, "all are dead")
+
+
+def test_a_container_s_first_process_buries_the_runners_of_a_killed_child(mill: Mill) -> None:
+    worker = mill.worker(pool="process", concurrency=2)
+    inherit = "import ctypes; ctypes.CDLL(None).prctl(36, 1)"  # PR_SET_CHILD_SUBREAPER: as process 1 does
+    worker.command = [sys.executable, "-c", f"{inherit}; from worker.parent import main; main()"]
+    with worker:
+        child, *runners = worker.children
+        os.kill(child, signal.SIGKILL)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [child, *runners]), 10, "not even zombies are left")
 
 
 def test_what_a_job_started_is_killed_with_it(mill: Mill, tmp_path: Path) -> None:
