@@ -39,7 +39,7 @@ JOB: Final[Mapping[str, str]] = {
     "kwargs": "the arguments by name",
     "tags": "what was submitted to find it by",
     "owner": "who submitted it",
-    "timeout_s": "how long one attempt may run; null: no limit",
+    "timeout_s": "how long one attempt may run; null: no limit, as stock RQ's producers may ask",
     "worker": "who ran it last",
     "progress": "what the function last said",
     "created_at": "when it was accepted",

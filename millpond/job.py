@@ -18,7 +18,7 @@ from millpond.joblog import Piece
 from millpond.moves import Arg, Submission
 from millpond.retry import RetryPolicy
 from millpond.states import FINAL, MOVES, RQ_STATUS, State, allowed, drawing
-from millpond.task import QUEUE_NAME
+from millpond.task import DEFAULT_TIMEOUT_S, QUEUE_NAME
 from millpond.times import rfc3339, to_ms, to_rq
 
 __all__ = [
@@ -166,9 +166,9 @@ _MOMENT_FIELDS: Final = {
 
 
 def timeout_s(hash: Hash) -> float | None:
-    """How long one attempt may run; None: no limit (RQ writes -1)."""
+    """How long one attempt may run; None: no limit, for which stock RQ's producers write -1."""
     fields = Fields(hash)
-    seconds = fields.seconds("timeout_ms", fields.integer("timeout"))
+    seconds = fields.seconds("timeout_ms", fields.integer("timeout", round(DEFAULT_TIMEOUT_S)))
     return seconds if seconds > 0 else None
 
 

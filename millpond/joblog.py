@@ -40,7 +40,7 @@ class Piece:
 
 
 def row(ms: int, level: str, text: str) -> bytes:
-    """One line as it is kept. The text must be clean (`worker.voice.clean`)."""
+    """One line as it is kept. The text must be clean (`worker.call.clean`)."""
     return orjson.dumps((ms, level, text))
 
 

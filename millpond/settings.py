@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from millpond.errors import BadSetting
 from millpond.settingtypes import DatabaseUrl, FailPoint, LogLevel, Modules, Queues, RedisUrl
+from millpond.task import Pool
 
 PREFIX: Final = "MILLPOND_"
 
@@ -126,12 +127,27 @@ class WorkerSettings(_WithRedis, _WithMetrics):
 
     tasks: Modules = Field((), description="The modules that define tasks, comma separated.")
     queues: Queues = Field(("default",), description="The queues to serve, comma separated; their order is their priority.")
-    pool: Literal["thread"] = Field("thread", description="How jobs run beside one another; coroutine functions always run on a loop.")
+    pool: Pool = Field(
+        "thread", description="What carries out plain functions, unless their task says; coroutine functions always run on a loop."
+    )
     concurrency: int = Field(20, ge=1, le=1000, description="Jobs that run at once.")
     prefetch: int = Field(
         -1, ge=-1, le=1000, description="Jobs claimed beyond those that run; -1: a quarter of CONCURRENCY, all of it while jobs are short."
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
+    runner_jobs: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Jobs after which a runner of the pools process and gevent is replaced; 0: any number.",
+    )
+    runner_memory_mb: int = Field(
+        0,
+        ge=0,
+        le=1_048_576,
+        description="MiB that a runner may allocate; a job that asks for more gets a MemoryError, and a runner that keeps half of it is "
+        "replaced after its job; 0: any amount.",
+    )
     max_result_bytes: int = Field(1_048_576, ge=1024, le=67_108_864, description="The longest result, as JSON.")
     max_log_lines: int = Field(1000, ge=0, le=100_000, description="The most lines that are kept of what one attempt says.")
     max_log_bytes: int = Field(65_536, ge=0, le=1_048_576, description="The most bytes that are kept of what one attempt says.")

@@ -27,6 +27,7 @@ from millpond.joblog import LEVELS
 F = TypeVar("F", bound=Callable[..., Any])
 Rerun = Literal["always", "never"]
 Errors = type[BaseException] | tuple[type[BaseException], ...]
+Pool = Literal["thread", "process", "gevent"]
 
 QUEUE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TASK_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -34,6 +35,7 @@ TAG_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MAX_AT_ONCE: Final = 10_000  # jobs of one gate, running or begun within a second
 MIN_RATE: Final = 1 / 86_400  # a start a day
 MAX_SECONDS: Final = 10 * 366 * 86_400  # ten years: a longer time is a mistake in the unit, and must still fit a date
+DEFAULT_TIMEOUT_S: Final = 180.0  # RQ's (rq 3.0: defaults.py), where neither task nor submission says
 MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a screen, and written at every step
 
 
@@ -41,18 +43,19 @@ MAX_MESSAGE: Final = 500  # characters of a progress message: it is read on a sc
 class Task:
     """A registered function and how its jobs run unless a submission says otherwise.
 
-    `timeout_s` None: no limit. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
+    `timeout_s`: of one attempt. `max_attempts` bounds failures (exceptions and time-outs). The delay before attempt n + 1 is
     backoff_s * backoff_factor ** (n - 1), at most max_backoff_s, changed by at most the share `jitter` of itself. `rerun`
-    "never": not begun a second time after its process died; it ends failed, `interrupted`. An exception is tried again if it is one of
-    `retry_on` and none of `give_up_on`; a time-out counts as a TimeoutError. At most `concurrency` jobs run at once, and at most
-    `rate_per_s` begin in any second (below 1: one start in so much longer), over all workers: of the task, or of each value of
-    `limit_by`, which is ``tags.NAME`` or a parameter's name.
+    "never": not begun a second time after its process died; it ends failed, `interrupted`. `pool`: what carries it out, whatever its
+    worker's MILLPOND_POOL says; a coroutine function has the event loop. An exception is tried again if it is one of `retry_on` and
+    none of `give_up_on`; a time-out counts as a TimeoutError. At most `concurrency` jobs run at once, and at most `rate_per_s` begin in
+    any second (below 1: one start in so much longer), over all workers: of the task, or of each value of `limit_by`, which is
+    ``tags.NAME`` or a parameter's name.
     """
 
     name: str
     function: Callable[..., Any] = field(repr=False)
     queue: str = "default"
-    timeout_s: float | None = 60
+    timeout_s: float = DEFAULT_TIMEOUT_S
     max_attempts: int = 1
     backoff_s: float = 1
     backoff_factor: float = 2
@@ -64,6 +67,7 @@ class Task:
     concurrency: int | None = None
     rate_per_s: float | None = None
     limit_by: str | None = None
+    pool: Pool | None = None
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -92,7 +96,7 @@ def _faults(task: Task) -> Iterator[str]:
         "a name is a letter or _, then at most 127 letters, digits, '_', '.' or '-'": TASK_NAME.fullmatch(str(task.name)),
         f"queue {task.queue!r} is not {QUEUE_NAME.pattern}": QUEUE_NAME.fullmatch(str(task.queue)),
         "a generator cannot be a task": not _yields(task.function),
-        "timeout_s is a number of seconds over 0, or None": task.timeout_s is None or _is_number(task.timeout_s, above=0),
+        "timeout_s is a number of seconds over 0": _is_number(task.timeout_s, above=0),
         "max_attempts is an integer from 1 to 1000": type(task.max_attempts) is int and 1 <= task.max_attempts <= 1000,
         "backoff_s is a number of seconds, 0 or more": _is_number(task.backoff_s),
         "backoff_factor is a number from 1 to 1000": _is_number(task.backoff_factor, least=1, most=1000),
@@ -107,6 +111,8 @@ def _faults(task: Task) -> Iterator[str]:
         or _is_number(task.rate_per_s, least=MIN_RATE, most=1),
         "limit_by needs concurrency or rate_per_s": task.limit_by is None or task.concurrency is not None or task.rate_per_s is not None,
         'limit_by is "tags.NAME" or the name of a parameter': task.limit_by is None or _is_told(task.limit_by, task.function),
+        'pool is "thread", "process", "gevent" or None': task.pool is None or task.pool in get_args(Pool),
+        "a coroutine function runs on the event loop and in no pool": not (task.pool and task.is_coroutine),
     }
     return (rule for rule, holds in rules.items() if not holds)
 
@@ -156,7 +162,7 @@ def task(
     *,
     name: str | None = None,
     queue: str = "default",
-    timeout_s: float | None = 60,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
     max_attempts: int = 1,
     backoff_s: float = 1,
     backoff_factor: float = 2,
@@ -168,6 +174,7 @@ def task(
     concurrency: int | None = None,
     rate_per_s: float | None = None,
     limit_by: str | None = None,
+    pool: Pool | None = None,
 ) -> Callable[[F], F]: ...
 def task(function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
     """Register a function, or a coroutine function, as a task under its own name or `name`; answers the function itself.
@@ -222,12 +229,11 @@ class JobContext:
     deadline: float | None = None
     report: Report = field(default=lambda fraction, message: None, repr=False)
     voice: Voice = field(default_factory=Voice, repr=False)
-    is_canceled: Callable[[], bool] = field(default=lambda: False, repr=False)
+    is_stopped: Callable[[], bool] = field(default=lambda: False, repr=False)
 
-    @property
-    def canceled(self) -> bool:
-        """Whether somebody asked for this job to be canceled or stopped: a long task should look, clean up and return."""
-        return self.is_canceled()
+    def should_stop(self) -> bool:
+        """Whether it was told to end: canceled, stopped, or its time is over. A long task should look, clean up and return."""
+        return self.is_stopped()
 
     @property
     def remaining_s(self) -> float | None:

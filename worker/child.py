@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from threading import Thread
 
 from millpond import failpoint, loader, logs
 from millpond.errors import BadSetting
@@ -15,7 +16,7 @@ from worker.deadlines import Deadlines
 from worker.dependents import Dependents
 from worker.desk import Desk, Me
 from worker.finishes import Finishes
-from worker.inbox import Inbox, Spoke
+from worker.inbox import Inbox, Spoke, Told
 from worker.leases import Leases
 from worker.loop import Loop, Parts
 from worker.orders import Orders
@@ -28,6 +29,7 @@ from worker.shared import Shared
 from worker.starts import Starts
 from worker.voice import LogLimits
 from worker.waker import Waker
+from worker.will import Will
 from worker.wire import Wire
 
 log = logs.get("worker.child")
@@ -57,10 +59,10 @@ def _work(orders: Orders) -> None:
     tasks = loader.load(orders.tasks)
     overheard.listen()
     inbox, pipe = Inbox(), Pipe(socket.socket(fileno=orders.pipe))
-    lifeline.listen(pipe, inbox)
+    Thread(target=_listen, args=(pipe, inbox), name="lifeline", daemon=True).start()
     me = Me(orders.worker, orders.generation, orders.queues, orders.alone)
     ears = Ears(LogLimits(orders.max_log_lines, orders.max_log_bytes), lambda run: inbox.put(Spoke(run)))
-    desk = Desk(me, Pool(orders.slots, orders.max_result_bytes, inbox), Shared(orders.shared), ears)
+    desk = Desk(me, Pool(orders, tasks, inbox), Shared(orders.shared), Will(orders.will), ears)
     waker = Waker(orders.redis_url, me.queues, inbox)
     dependents = Dependents(orders.redis_url)
     counts = Counts(desk, pipe)
@@ -79,6 +81,17 @@ def _work(orders: Orders) -> None:
     pipe.say("ready")
     loop.run()
     dependents.wait()
+    desk.pool.close()
+
+
+def _listen(pipe: Pipe, inbox: Inbox) -> None:
+    """Carry the parent's words to the inbox; end the process when the parent's end is closed."""
+    try:
+        while True:
+            for words in pipe.hear():
+                inbox.put(Told(words))
+    except EOFError:
+        os._exit(1)
 
 
 def _leave(code: int) -> None:

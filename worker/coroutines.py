@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from threading import Thread
 
-from millpond.moves import Outcome
 from millpond.task import running
 from worker import outcome
+from worker.call import End, raised, returned
 from worker.guard import Guard
 from worker.inbox import Inbox
 from worker.run import Run
@@ -18,7 +18,7 @@ class _Handle:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.guard = Guard()
-        self.task: asyncio.Task[Outcome] | None = None
+        self.task: asyncio.Task[End] | None = None
         self.heard = False
 
     def cancel(self) -> None:
@@ -35,6 +35,9 @@ class Coroutines:
         self._inbox = inbox
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    def warm(self) -> None:
+        """It is."""
+
     def start(self, run: Run) -> None:
         """Begin its coroutine with the loop's next turn."""
         if self._loop is None:
@@ -48,7 +51,7 @@ class Coroutines:
         run.handle.loop.call_soon_threadsafe(run.handle.cancel)
 
     def leave(self, run: Run) -> bool:
-        """Wait for it no longer; False if it has just ended by itself."""
+        """Give it up; False if it has just ended by itself."""
         left: bool = run.handle.guard.leave()
         if left and not run.handle.heard and run.handle.loop is self._loop:
             self._loop = None  # something blocks this loop: the next coroutine gets another
@@ -59,19 +62,22 @@ class Coroutines:
         run.handle.task = task
         task.add_done_callback(lambda task: self._report(run, task))
 
-    async def _carry_out(self, run: Run) -> Outcome:
+    def close(self) -> None:
+        """Nothing lives outside this process."""
+
+    async def _carry_out(self, run: Run) -> End:
         try:
             with running(run.context):
                 value = await run.task.function(*run.args, **run.kwargs)
-            return outcome.returned(run, value, self._max_result_bytes)
         except BaseException as error:
-            return outcome.raised(run, error)
+            return raised(run.task, error)
+        return returned(run.task, value, self._max_result_bytes)
 
-    def _report(self, run: Run, task: "asyncio.Task[Outcome]") -> None:
+    def _report(self, run: Run, task: "asyncio.Task[End]") -> None:
         # Canceled before its first step, it never came to its own `except`.
-        end = outcome.raised(run, asyncio.CancelledError()) if task.cancelled() else task.result()
-        if run.handle.guard.report():
-            self._inbox.ended(run, end)
+        end = raised(run.task, asyncio.CancelledError()) if task.cancelled() else task.result()
+        run.handle.guard.report()
+        self._inbox.ended(run, outcome.ended(run, end))
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,6 +1,8 @@
 """The parent's children: one that serves the queues, beside it at times a one-slot child, and those that are on their way out."""
 
 import contextlib
+import os
+from pathlib import Path
 from typing import Final
 
 from millpond import logs
@@ -58,17 +60,27 @@ class Crew:
                 continue
             self._hear(child)
             self.children.remove(child)
+            ends = child.will.read()
             child.close()
             log.log(20 if status == 0 else 30, "child_ended", pid=child.pid, generation=child.generation, status=status)
             if child.ready:
                 if status != 0 and child.cause == "died":
                     self._measures.child_died()
-                self._standing.owe(child.generation, "retire", "stopped" if status == 0 else child.cause)
+                self._standing.owe(child.generation, "retire", "stopped" if status == 0 else child.cause, ends)
             else:
                 self.refused = self.refused or (status == _REFUSED and not self._served)
                 self._spare = child.generation
                 self._start_at = now + self._pause_s
                 self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """As a container's first process it inherits what a killed child leaves: runners, and what jobs have started."""
+        own = {child.pid for child in self.children}
+        with contextlib.suppress(OSError):  # another system than Linux, or one that is gone already
+            pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+            for pid in {int(one) for one in pids} - own:
+                os.waitpid(pid, os.WNOHANG)
 
     def confirm(self) -> None:
         """Tell the children when Redis last confirmed this worker's life."""
@@ -76,7 +88,7 @@ class Crew:
             child.shared.confirmed_at = self._standing.confirmed_at
 
     def watch(self, now: float) -> None:
-        """Take from a hung child what it has not begun, and the right to claim; kill it when all that it runs is over its time."""
+        """Take from a hung child what it has not begun, and the right to claim; kill it when something that it runs is over its time."""
         for child in self.children:
             child.watch(now)
             if child.silent_s > HUNG_S and not child.leaving:

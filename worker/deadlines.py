@@ -1,14 +1,14 @@
 """Ends functions that run too long, and gives up on those that do not end when told."""
 
+import math
 from typing import Final
 
 from worker import outcome
 from worker.desk import Desk
 from worker.held import Phase
 from worker.run import Run
-from worker.stop import Stop
 
-UNWIND_S: Final = 5.0  # what a function told to end gets to clean up
+UNWIND_S: Final = 1.0  # what a function told to end gets to clean up
 
 
 class Deadlines:
@@ -22,20 +22,27 @@ class Deadlines:
         return min((_due(run) for run in self._desk.pool.runs), default=float("inf"))
 
     def enforce(self, now: float) -> None:
-        """Tell what is over its time to end; record what was told and did not end in `UNWIND_S`, whatever still runs."""
+        """Tell what is over its time to end; end by force what was told and did not within `UNWIND_S`."""
         for run in list(self._desk.pool.runs):
             if _due(run) > now:
                 continue
             if not run.stop:
-                self._desk.pool.stop(run, Stop.TIMEOUT)
+                self._desk.pool.stop(run, run.overtime)
             elif self._desk.pool.leave(run):
                 self._record(run)
 
     def _record(self, run: Run) -> None:
+        """It goes on, and can only be left to itself. Another attempt must not run beside it, so that waits for its end."""
         holding = self._desk.ledger.get(run.key)
         if holding and holding.phase is Phase.RUNNING:
-            self._desk.end(holding, outcome.stopped(run))
+            how = outcome.stopped(run)
+            if outcome.is_tried_again(run, how):
+                self._desk.keep_back(holding, how)
+            else:
+                self._desk.end(holding, how)
 
 
 def _due(run: Run) -> float:
+    if run.forced:
+        return math.inf
     return run.stopped_at + UNWIND_S if run.stop else run.deadline

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from millpond.moves import Outcome
+from millpond.moves import Death, Outcome
 from worker import outcome
 from worker.held import Holding, Ledger, Phase
 from worker.pool import Pool
 from worker.run import Ears, Run
 from worker.shared import Shared
 from worker.stop import Stop
+from worker.will import Will
 
+KEPT_S: Final = 10.0  # how long a job's next attempt waits for the end of the one that does not end
 FRESH_S: Final = 2.5  # liveness expires in Redis after 3.5 s; a second is left for what was sent before
 
 
@@ -37,6 +39,7 @@ class Desk:
     me: Me
     pool: Pool
     shared: Shared
+    will: Will
     ears: Ears
     ledger: Ledger = field(default_factory=Ledger)
     doubtful: bool = False
@@ -53,9 +56,10 @@ class Desk:
         assert holding.run
         holding.phase = Phase.RUNNING
         holding.run.listen(self.ears)
+        holding.run.expire(holding.since)
         holding.run.begin()
         # First: a function that keeps the GIL lets this loop tell its parent nothing more.
-        self.shared.busy_until = max(self.shared.busy_until, holding.run.deadline)
+        self.shared.due_at = min(self.shared.due_at, holding.run.deadline)
         self.pool.start(holding.run)
 
     def stop(self, holding: Holding, why: Stop) -> None:
@@ -64,6 +68,9 @@ class Desk:
             self.pool.stop(holding.run, why)
         elif holding.phase is Phase.WAITING and not holding.asked:
             self.end(holding, outcome.unbegun(holding.claimed, why))
+        elif holding.phase is Phase.LEFT and holding.run:
+            holding.run.stop = why  # no attempt follows now, so nothing need wait
+            self.end(holding, outcome.stopped(holding.run))
         elif holding.run and not holding.run.stop:
             holding.run.stop = why  # its start is on its way: it ends instead of beginning
 
@@ -73,10 +80,30 @@ class Desk:
             self.pool.stop(holding.run, Stop.LOST)
         self.ledger.drop(holding)
 
+    def bury(self, holding: Holding, how: str, alone: bool) -> None:
+        """The runner that ran it died by itself."""
+        holding.death, holding.phase = Death(*holding.key, how, alone), Phase.DIED
+        self._hush(holding)
+
+    def keep_back(self, holding: Holding, how: Outcome) -> None:
+        """Its function does not end: keep its outcome until that ends, or this process, after which its parent tells it."""
+        holding.outcome, holding.phase = how, Phase.LEFT
+        self.will.write([one.outcome for one in self.ledger.of(Phase.LEFT) if one.outcome])
+
+    def worn(self, now: float) -> bool:
+        """Whether this process should be replaced: half of its slots are left to functions that do not end, or a job has long
+        waited for such a one."""
+        waiting = (one.run.stopped_at for one in self.ledger.of(Phase.LEFT) if one.run) if self.pool.left else ()
+        return self.pool.worn or any(now - told_at > KEPT_S for told_at in waiting)
+
     def end(self, holding: Holding, how: Outcome) -> None:
         """Its outcome is here; what remains is to finish it."""
         holding.outcome, holding.phase = how, Phase.ENDED
+        self._hush(holding)
+
+    def _hush(self, holding: Holding) -> None:
+        """What it said last is said before its end is told: nothing is missing when that can be seen."""
         if holding.run and holding.run.voice:
             holding.run.voice.close()
             if holding.run.unsaid:
-                self.spoken[holding.run] = None  # before its end is told: nothing is missing when that can be seen
+                self.spoken[holding.run] = None

@@ -49,13 +49,13 @@ class Guard:
                 _raise_in(self._thread, None)
 
     def leave(self) -> bool:
-        """Wait for its end no longer; False if it has reported already."""
+        """Give its thread up; False if it has reported already."""
         with self._lock:
             self._left = not self._reported
             return self._left
 
     def report(self) -> bool:
-        """Whether its end is still wanted; then it counts as reported."""
+        """Whether its thread was not given up; then it counts as reported."""
         with self._lock:
             self._reported = not self._left
             return self._reported

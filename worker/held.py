@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from millpond.moves import Claimed, Held, Outcome
+from millpond.moves import Claimed, Death, Held, Outcome
 from worker.run import Run
 
 
@@ -15,12 +15,14 @@ class Phase(Enum):
     ASKING = auto()  # rerun="never": begins when its start is answered
     RUNNING = auto()
     ENDED = auto()  # its outcome is here; its finish is not answered yet
+    LEFT = auto()  # told to end, it goes on; its outcome waits until that is over, because another attempt follows
     RETURNING = auto()  # to be handed back; never begins here
+    DIED = auto()  # the runner that ran it died: to be handed back as a death
 
 
 @dataclass(slots=True, eq=False)
 class Holding:
-    """One execution. `asked`: its start may have reached Redis; from then on it only goes forward."""
+    """One execution. `asked`: its start may have reached Redis; from then on it only goes forward. `death`: of its runner."""
 
     claimed: Claimed
     since: float  # monotonic, when the claim was answered
@@ -28,6 +30,7 @@ class Holding:
     run: Run | None = None
     asked: bool = False
     outcome: Outcome | None = None
+    death: Death | None = None
     retry_at: float = 0.0  # not to be finished again before this: Redis could not use one of its keys
 
     @property

@@ -23,6 +23,15 @@ class Spoke:
     run: Run
 
 
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process that ran a function ended, by itself. `how`: a signal's name or an exit status. `alone`: nothing else ran in it."""
+
+    run: Run
+    how: str
+    alone: bool
+
+
 class Woken:
     """A token: work may wait in a queue."""
 
@@ -34,7 +43,7 @@ class Told:
     words: list[str]
 
 
-Message = Ended | Spoke | Woken | Told
+Message = Ended | Died | Spoke | Woken | Told
 
 
 class Inbox:

@@ -34,7 +34,7 @@ class Leases:
 
     def due(self, now: float) -> bool:
         """Whether there is something to settle now."""
-        return now >= self.compare_at or bool(self._strangers or self._desk.ledger.of(Phase.RETURNING))
+        return now >= self.compare_at or bool(self._strangers or self._desk.ledger.of(Phase.RETURNING, Phase.DIED))
 
     def requests(self, now: float) -> list[Request[Any]]:
         """What to hand back, and the comparison if it is time."""
@@ -46,6 +46,9 @@ class Leases:
         if items:
             call = moves.hand_back(me.worker, me.generation, "items", items=items)
             found.append(Request(call, lambda _: self._handed_back(returning)))
+        if died := self._desk.ledger.of(Phase.DIED):
+            deaths = [one.death for one in died if one.death]
+            found.append(Request(moves.bury(me.worker, me.generation, deaths), lambda _: self._handed_back(died)))
         if now >= self.compare_at:
             self.compare_at = now + EVERY_S
             found.append(Request(moves.compare(me.worker, me.generation, me.queues, me.alone), self._judge))

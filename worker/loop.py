@@ -18,7 +18,7 @@ from worker.deadlines import Deadlines
 from worker.desk import Desk
 from worker.finishes import Finishes
 from worker.held import Phase
-from worker.inbox import Ended, Inbox, Message, Spoke, Told, Woken
+from worker.inbox import Died, Ended, Inbox, Message, Spoke, Told, Woken
 from worker.leases import Leases
 from worker.pipe import Pipe
 from worker.reports import Reports
@@ -84,7 +84,7 @@ class Loop:
             self._desk.doubtful = True
             self._parts.leases.compare_at = 0.0
         self._desk.shared.ticked_at = now
-        self._desk.shared.busy_until = self._desk.pool.busy_until
+        self._desk.shared.due_at = self._desk.pool.due_at
         return now
 
     def _decide(self, now: float) -> None:
@@ -92,7 +92,7 @@ class Loop:
         desk = self._desk
         if len(desk.ledger):
             self._used_at = now
-        if not desk.leaving and desk.pool.worn:
+        if not desk.leaving and desk.worn(now):
             desk.leaving = "worn"
         if not desk.leaving and desk.me.alone and now - self._used_at > _ALONE_S:
             desk.leaving = "empty"
@@ -131,8 +131,13 @@ class Loop:
             case Ended(run, outcome):
                 self._desk.pool.end(run)
                 holding = self._desk.ledger.get(run.key)
+                if holding and (holding.phase is Phase.RUNNING or holding.phase is Phase.LEFT):
+                    self._desk.end(holding, holding.outcome or outcome)
+            case Died(run, how, alone):
+                self._desk.pool.end(run)
+                holding = self._desk.ledger.get(run.key)
                 if holding and holding.phase is Phase.RUNNING:
-                    self._desk.end(holding, outcome)
+                    self._desk.bury(holding, how, alone)
             case Spoke(run):
                 self._desk.spoken[run] = None
             case Woken():
@@ -140,9 +145,14 @@ class Loop:
             case Told(["drain"]):
                 self._desk.leaving = self._desk.leaving or "drain"
             case Told(["stop", kind, id]):
-                for holding in self._desk.ledger.all():
-                    if id == holding.key[kind == "execution"]:
-                        self._desk.stop(holding, Stop.STOPPED)
+                self._stop(kind, id)
+
+    def _stop(self, kind: str, id: str) -> None:
+        for holding in self._desk.ledger.all():
+            if id == holding.key[kind == "execution"]:
+                self._desk.stop(holding, Stop.STOPPED)
 
     def _done(self) -> bool:
-        return bool(self._desk.leaving) and not len(self._desk.ledger)
+        """What was kept back is told by the parent, when this process and all in it has ended."""
+        ledger = self._desk.ledger
+        return bool(self._desk.leaving) and len(ledger) == len(ledger.of(Phase.LEFT))

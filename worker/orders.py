@@ -8,12 +8,14 @@ from typing import Self
 
 import orjson
 
+from millpond.task import Pool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """Who the child is, how it reaches its parent, and what it needs of `millpond.settings.WorkerSettings`.
 
-    `alone`: it serves mp:alone. `parent`: pid. `pipe`, `shared`: inherited file descriptors. `slots`: jobs at once.
+    `alone`: it serves mp:alone. `parent`: pid. `pipe`, `shared`, `will`: inherited file descriptors. `slots`: jobs at once.
     """
 
     worker: str
@@ -22,10 +24,14 @@ class Orders:
     parent: int
     pipe: int
     shared: int
+    will: int
     redis_url: str
     queues: tuple[str, ...]
     tasks: tuple[str, ...]
     slots: int
+    pool: Pool
+    runner_jobs: int
+    runner_memory_mb: int
     prefetch: int
     max_result_bytes: int
     max_log_lines: int

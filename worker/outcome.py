@@ -1,25 +1,22 @@
 """How an execution's end is told to the finish script: what was returned, raised, refused, or never came."""
 
-import traceback
 from dataclasses import replace
 from typing import Final, Literal
 
 from millpond import codec, rq
-from millpond.errors import Invalid
+from millpond.fields import Fields
 from millpond.moves import Claimed, Outcome
+from worker.call import End, Refused, Returned, clean
 from worker.run import Run
 from worker.stop import Stop
-from worker.voice import clean
 
-MAX_MESSAGE: Final = 2_000  # characters; an exception may carry a whole document
-MAX_TRACEBACK: Final = 16_000  # characters, of its end, where the cause is
-
-Status = Literal["finished", "failed", "canceled", "stopped"]
+Status = Literal["finished", "failed", "canceled", "stopped", "expired"]
 
 _STATUS: Final[dict[Stop, Status]] = {
     Stop.TIMEOUT: "failed",
     Stop.CANCELED: "canceled",
     Stop.STOPPED: "stopped",
+    Stop.EXPIRED: "expired",
     Stop.LOST: "failed",
 }
 
@@ -34,20 +31,17 @@ def unbegun(claimed: Claimed, why: Stop) -> Outcome:
     return Outcome(claimed.id, claimed.execution, _STATUS[why], why.value, _error(why.value, f"It was {why} before it began."), ran=False)
 
 
-def returned(run: Run, value: object, limit: int) -> Outcome:
-    """The function returned. What it returned may still be no result; another attempt would return the same, so none is made."""
-    try:
-        result = codec.encode_result(value, limit)
-    except Invalid as error:
-        return _ended(run, "failed", error.code, _error(error.code, error.detail), b"")
-    return _ended(run, "finished", "", b'{"result":' + result + b"}", rq.return_value(result) if run.adopted else b"")
-
-
-def raised(run: Run, error: BaseException) -> Outcome:
-    """The function raised. Whatever it raised is its own failure, SystemExit and MemoryError too: no job ends a worker."""
+def ended(run: Run, end: End) -> Outcome:
+    """The function ended by itself. What it returned may still be no result; another attempt would return the same, so none is
+    made. Whatever it raised is its own failure, unless it was told to end."""
+    if isinstance(end, Returned):
+        rq_result = rq.return_value(end.result) if run.adopted else b""
+        return _ended(run, "finished", "", b'{"result":' + end.result + b"}", rq_result)
+    if isinstance(end, Refused):
+        return _ended(run, "failed", end.code, _error(end.code, end.detail), b"")
     if run.stop:
-        return stopped(run, _trace_of(error))
-    return _failed(run, "task_error", f"{type(error).__name__}: {_text_of(error)}", _trace_of(error), run.task.retries(error))
+        return stopped(run, end.trace)
+    return _failed(run, "task_error", end.message, end.trace, end.again)
 
 
 def stopped(run: Run, trace: str = "") -> Outcome:
@@ -56,6 +50,12 @@ def stopped(run: Run, trace: str = "") -> Outcome:
         return _failed(run, "timeout", f"It ran longer than {run.timeout_s:g} s.", trace, run.task.retries(TimeoutError()))
     stop = run.stop or Stop.LOST
     return _ended(run, _STATUS[stop], stop.value, _error(stop.value, f"It was {stop} while it ran.", trace), _rq_trace(run, trace))
+
+
+def is_tried_again(run: Run, how: Outcome) -> bool:
+    """Whether another attempt follows (scripts/finish.lua `again`)."""
+    left = run.adopted or run.failures + 1 < Fields(run.claimed.hash).integer("max_attempts", 1)
+    return bool(left) and how.charged and how.retry_ms >= 0 and run.claimed.hash.get("rerun") != b"never"
 
 
 def _failed(run: Run, code: str, message: str, trace: str, again: bool) -> Outcome:
@@ -74,19 +74,4 @@ def _rq_trace(run: Run, trace: str) -> bytes:
 
 
 def _error(code: str, message: str, trace: str = "") -> bytes:
-    return codec.render({"error": {"code": code, "message": clean(message[:MAX_MESSAGE]), "traceback": clean(trace[-MAX_TRACEBACK:])}})
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as second:  # a user's __str__ may do anything
-        return f"(its text raised {type(second).__name__})"
-
-
-def _trace_of(error: BaseException) -> str:
-    try:
-        own = error.__traceback__.tb_next if error.__traceback__ else None  # without the pool's own frame
-        return "".join(traceback.format_exception(type(error), error, own, limit=-20))
-    except BaseException as second:
-        return f"(its traceback raised {type(second).__name__})"
+    return codec.render({"error": {"code": code, "message": clean(message), "traceback": clean(trace)}})

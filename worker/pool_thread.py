@@ -3,13 +3,12 @@
 from queue import SimpleQueue
 from threading import Thread
 
-from millpond.moves import Outcome
-from millpond.task import running
 from worker import outcome
+from worker.call import call
 from worker.guard import Guard
 from worker.inbox import Inbox
 from worker.run import Run
-from worker.stop import Interrupt
+from worker.stop import interrupt_for
 
 
 class ThreadPool:
@@ -25,14 +24,18 @@ class ThreadPool:
         for _ in range(size):
             self._add_thread()
 
+    def warm(self) -> None:
+        """It is."""
+
     def start(self, run: Run) -> None:
         """Call its function as soon as a thread takes it."""
         run.handle = Guard()
         self._queue.put(run)
 
-    def interrupt(self, run: Run, error: type[Interrupt]) -> None:
-        """Raise `error` inside its function."""
-        run.handle.interrupt(error)
+    def interrupt(self, run: Run) -> None:
+        """Raise an exception inside its function."""
+        assert run.stop
+        run.handle.interrupt(interrupt_for(run.stop))
 
     def leave(self, run: Run) -> bool:
         """Give its thread up; False if it has just ended by itself."""
@@ -41,30 +44,17 @@ class ThreadPool:
             self._add_thread()
         return left
 
+    def close(self) -> None:
+        """Nothing lives outside this process."""
+
     def _add_thread(self) -> None:
         Thread(target=self._work, name="pool", daemon=True).start()
 
     def _work(self) -> None:
         while True:
             run = self._queue.get()
-            end = self._carry_out(run)
-            if not run.handle.report():
+            end = call(run.task, run.args, run.kwargs, run.context, run.handle, self._max_result_bytes)
+            kept: bool = run.handle.report()
+            self._inbox.ended(run, outcome.ended(run, end))
+            if not kept:
                 return
-            self._inbox.ended(run, end)
-
-    def _carry_out(self, run: Run) -> Outcome:
-        end: Outcome | None = None
-        try:
-            try:
-                run.handle.open()
-                with running(run.context):
-                    value = run.task.function(*run.args, **run.kwargs)
-                end = outcome.returned(run, value, self._max_result_bytes)
-            except BaseException as error:
-                end = outcome.raised(run, error)
-            run.handle.close()
-        except BaseException as late:
-            # The interrupt came between the function's end and `close`. It was the only one: now `close` cannot fail.
-            end = end or outcome.raised(run, late)
-            run.handle.close()
-        return end

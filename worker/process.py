@@ -1,6 +1,7 @@
 """A child as its parent sees it: a process, the pipe to it, and the memory both have mapped."""
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -14,8 +15,9 @@ from worker.orders import Orders
 from worker.pipe import Pipe
 from worker.shared import Shared
 from worker.standing import Cause
+from worker.will import Will
 
-_OVERDUE_S: Final = 5.0  # after its last time-out, what a function gets to unwind
+_OVERDUE_S: Final = 5.0  # after a time-out that a child should enforce itself
 
 
 class ChildProcess:
@@ -33,7 +35,8 @@ class ChildProcess:
         self.silent_s = 0.0
         self._seen = (0.0, time.monotonic())
         self.shared = Shared.make()
-        self.shared.confirmed_at = confirmed_at
+        self.shared.confirmed_at, self.shared.due_at = confirmed_at, math.inf
+        self.will = Will.make()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.pipe = Pipe(ours)
@@ -48,10 +51,14 @@ class ChildProcess:
             parent=os.getpid(),
             pipe=pipe,
             shared=self.shared.fd,
+            will=self.will.fd,
             redis_url=settings.redis_url,
             queues=settings.queues,
             tasks=settings.tasks,
             slots=1 if self.alone else settings.concurrency,
+            pool=settings.pool,
+            runner_jobs=settings.runner_jobs,
+            runner_memory_mb=settings.runner_memory_mb,
             prefetch=settings.prefetch,
             max_result_bytes=settings.max_result_bytes,
             max_log_lines=settings.max_log_lines,
@@ -82,11 +89,12 @@ class ChildProcess:
         self._seen = (self.shared.ticked_at, now)
 
     def overdue(self, now: float) -> bool:
-        """Whether all that it said it runs has timed out."""
-        return now > self.shared.busy_until + _OVERDUE_S
+        """Whether something that it said it runs is over its time, and over what it gets to unwind."""
+        return now > self.shared.due_at + _OVERDUE_S
 
     def close(self) -> None:
-        """Give its pipe and memory back."""
+        """Give its pipe, memory and will back."""
+        self.will.close()
         self.pipe.close()
         self.shared.close()
 
@@ -94,7 +102,7 @@ class ChildProcess:
 def _start(orders: Orders) -> subprocess.Popen[bytes]:
     # The last word is for who looks at a list of processes.
     command = [sys.executable, "-m", "worker.child", f"{orders.worker}:{orders.generation}"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(orders.pipe, orders.shared))
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(orders.pipe, orders.shared, orders.will))
     assert process.stdin
     with contextlib.suppress(BrokenPipeError), process.stdin as ear:  # it may have ended already; `ended` tells
         ear.write(orders.dump())

@@ -89,7 +89,7 @@ class Reports:
 
     def _has_ended(self, run: Run) -> bool:
         holding = self._desk.ledger.get(run.key)
-        return holding is None or holding.phase is Phase.ENDED
+        return holding is None or holding.phase in (Phase.ENDED, Phase.DIED)
 
 
 def _report(run: Run) -> Report:

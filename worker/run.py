@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from millpond import codec
 from millpond.errors import Undecodable
 from millpond.fields import Fields
 from millpond.job import timeout_s
@@ -16,15 +15,18 @@ from millpond.moves import Claimed, Held
 from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
 from millpond.task import JobContext, Task, Voice
+from millpond.times import to_ms
+from worker.call import news
 from worker.stop import Stop
-from worker.voice import LogLimits, Speaker, clean
+from worker.voice import LogLimits, Speaker
 
 
 class Run:
     """What a pool needs to call the function, and what the loop needs to end it in time. Times are monotonic seconds.
 
-    `stop` and `stopped_at` are written by the loop alone. `handle` is the pool's own, `on_loop` says which. `voice`: what it says, from
-    its beginning on. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash that says nonsense.
+    `carrier` carries it out, `handle` is that one's own. The loop alone writes `stop`, `stopped_at`, and `forced`: it did not end when
+    told. `voice`: what it says, from its beginning on. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash
+    that says nonsense.
     """
 
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
@@ -33,12 +35,15 @@ class Run:
         self.timeout_s = timeout_s(claimed.hash) or math.inf
         self.failures = fields.integer("failures")
         self.on_loop = _is_coroutine(task)
+        self._left_s = _left_s(fields) if "expires_ms" in claimed.hash else math.inf
         self._owner, self._tags = fields.text("owner"), fields.json("tags")
         self.attempt, self.run = fields.integer("attempt") + 1, fields.integer("run", 1)
         self.began_at = 0.0
-        self.deadline = math.inf
+        self.deadline = self.expires_at = math.inf
         self.stop: Stop | None = None
         self.stopped_at = math.inf
+        self.forced = False
+        self.carrier: Any = None
         self.handle: Any = None
         self.voice: Speaker | None = None
         self.owed = 0  # of its news, how many parts are on their way to the socket
@@ -62,31 +67,46 @@ class Run:
         """Hear what it says from now on."""
         self.voice = Speaker(ears.limits, lambda: self.run_ms, partial(ears.hear, self))
 
+    def expire(self, claimed_at: float) -> None:
+        """Learn when the whole job runs out, if it does."""
+        self.expires_at = claimed_at + self._left_s
+
     def begin(self) -> None:
         """Start its clock: the function is about to be called."""
         self.began_at = time.monotonic()
-        self.deadline = self.began_at + self.timeout_s
+        self.deadline = min(self.began_at + self.timeout_s, self.expires_at)
+
+    @property
+    def overtime(self) -> Stop:
+        """Why it ends at its deadline."""
+        return Stop.EXPIRED if self.deadline == self.expires_at else Stop.TIMEOUT
+
+    def wait(self) -> None:
+        """Stop its clock: it waits for a runner, and begins once more when it has one."""
+        self.deadline = math.inf
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What `current_job` knows inside it, as JSON can say it."""
+        return {
+            "id": self.claimed.id,
+            "task": self.task.name,
+            "attempt": self.attempt,
+            "run": self.run,
+            "owner": self._owner or "public",
+            "tags": self._tags or {},
+            "deadline": None if self.deadline == math.inf else self.deadline,
+        }
 
     @property
     def context(self) -> JobContext:
-        """What `current_job` answers inside it."""
-        return JobContext(
-            id=self.claimed.id,
-            task=self.task.name,
-            attempt=self.attempt,
-            run=self.run,
-            owner=self._owner or "public",
-            tags=self._tags or {},
-            deadline=None if self.deadline == math.inf else self.deadline,
-            report=self.report,
-            voice=self.voice or Voice(),
-            is_canceled=self.is_stopped,
-        )
+        """What `current_job` answers inside it, in this process."""
+        return JobContext(**self.known, report=self.report, voice=self.voice or Voice(), is_stopped=self.is_stopped)
 
     def report(self, fraction: float | None, message: str) -> None:
         """Keep what the function says of its progress."""
         if self.voice:
-            self.voice.progress(codec.render({"fraction": fraction, "message": clean(message)}))
+            self.voice.progress(news(fraction, message))
 
     def is_stopped(self) -> bool:
         """Whether it was told to end."""
@@ -112,6 +132,12 @@ class Ears:
 
     limits: LogLimits
     hear: Callable[[Run], None]
+
+
+def _left_s(fields: Fields) -> float:
+    """Seconds from the claim, whose script has written when that was, to the end of the job's life."""
+    claimed = fields.moment("", "started_at")
+    return (fields.integer("expires_ms") - to_ms(claimed)) / 1000 if claimed else math.inf
 
 
 @cache

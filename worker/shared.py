@@ -5,12 +5,11 @@ The parent cannot ask a child whose loop hangs, and a child must not ask its par
 
 import mmap
 import os
-import sys
 import tempfile
 from typing import Final, Self
 
 CELLS: Final = 5
-_CONFIRMED, _TICKED, _BUSY_UNTIL, _BUSY, _OLDEST = range(CELLS)
+_CONFIRMED, _TICKED, _DUE, _BUSY, _OLDEST = range(CELLS)
 
 
 class Shared:
@@ -23,11 +22,7 @@ class Shared:
     @classmethod
     def make(cls) -> Self:
         """New cells, all 0, in a file without a name."""
-        if sys.platform == "linux":
-            fd = os.memfd_create("millpond-worker")
-        else:
-            with tempfile.TemporaryFile() as file:
-                fd = os.dup(file.fileno())
+        fd = nameless_file()
         os.ftruncate(fd, CELLS * 8)
         return cls(fd)
 
@@ -50,13 +45,13 @@ class Shared:
         self._cells[_TICKED] = at
 
     @property
-    def busy_until(self) -> float:
-        """When the last of what the child runs will have timed out; 0: it runs nothing, inf: never. Written by the child."""
-        return self._cells[_BUSY_UNTIL]
+    def due_at(self) -> float:
+        """When the first of what the child runs is over its time; inf: nothing is ever. Written by the child."""
+        return self._cells[_DUE]
 
-    @busy_until.setter
-    def busy_until(self, at: float) -> None:
-        self._cells[_BUSY_UNTIL] = at
+    @due_at.setter
+    def due_at(self, at: float) -> None:
+        self._cells[_DUE] = at
 
     @property
     def busy(self) -> float:
@@ -79,3 +74,11 @@ class Shared:
     def close(self) -> None:
         """Give the file back; the mapping goes with the object."""
         os.close(self.fd)
+
+
+def nameless_file() -> int:
+    """A new file without a name, which a child may inherit."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("millpond-worker")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,7 +1,7 @@
 """What Redis knows of this worker: its registration, its heartbeats, and the leases of generations that are gone."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
@@ -9,7 +9,7 @@ import redis
 
 from millpond import broker, logs, moves
 from millpond.errors import NotDone, OutcomeUnknown
-from millpond.moves import Arg, Call, HandBack
+from millpond.moves import Arg, Call, HandBack, Outcome
 
 BEAT_S: Final = 0.5
 _PAUSE_S: Final = 0.2  # between tries of what Redis did not answer
@@ -22,11 +22,12 @@ log = logs.get("worker.standing")
 
 @dataclass(slots=True)
 class _Debt:
-    """Leases to hand back. `answered`: Redis knows at least that the generation claims no more."""
+    """Leases to hand back, and before that `ends` to tell. `answered`: Redis knows at least that the generation claims no more."""
 
     generation: int
     mode: HandBack
     cause: Cause
+    ends: Sequence[Outcome] = ()
     answered: bool = False
 
 
@@ -93,9 +94,9 @@ class Standing:
         if self._enlisted:
             self.owe(self._enlisted, "leave", "stopped")
 
-    def owe(self, generation: int, mode: HandBack, cause: Cause) -> None:
-        """Hand this generation's leases back as soon as Redis answers."""
-        self._debts.append(_Debt(generation, mode, cause))
+    def owe(self, generation: int, mode: HandBack, cause: Cause, ends: Sequence[Outcome] = ()) -> None:
+        """Hand this generation's leases back as soon as Redis answers; but those of `ends` are finished."""
+        self._debts.append(_Debt(generation, mode, cause, ends))
 
     def settle(self, now: float) -> None:
         """Hand back what is owed."""
@@ -114,6 +115,9 @@ class Standing:
         return all(debt.answered for debt in self._debts)
 
     def _pay(self, debt: _Debt) -> bool:
+        if debt.ends and self._run(moves.finish(self._worker, debt.generation, debt.ends)) is None:
+            return False
+        debt.ends = ()
         before: int | None = None
         while (left := self._run(moves.hand_back(self._worker, debt.generation, debt.mode, debt.cause))) is not None:
             debt.answered = True

@@ -4,11 +4,12 @@ from enum import StrEnum
 
 
 class Stop(StrEnum):
-    """The reason. The first three are also the `code` of the outcome."""
+    """The reason. All but the last are also the `code` of the outcome."""
 
     TIMEOUT = "timeout"
     CANCELED = "canceled"
     STOPPED = "stopped"  # RQ's stop command
+    EXPIRED = "expired"  # the time is over in which it was to end, all attempts together
     LOST = "lost"  # the job is no longer this execution's: its outcome is wanted by nobody
 
 
@@ -17,7 +18,7 @@ class Interrupt(BaseException):
 
 
 class TaskTimeout(Interrupt):
-    """The job's time is over."""
+    """The attempt's time is over, or the job's."""
 
 
 class TaskCanceled(Interrupt):
@@ -26,4 +27,4 @@ class TaskCanceled(Interrupt):
 
 def interrupt_for(stop: Stop) -> type[Interrupt]:
     """What is raised inside the function."""
-    return TaskTimeout if stop is Stop.TIMEOUT else TaskCanceled
+    return TaskTimeout if stop in (Stop.TIMEOUT, Stop.EXPIRED) else TaskCanceled

@@ -14,6 +14,7 @@ from typing import Final
 
 from millpond import joblog
 from millpond.task import Voice
+from worker.call import clean
 
 MAX_TEXT: Final = 8_000  # characters of a line: a traceback; one that is longer goes on with nothing but "..."
 SAID: Final = "task"  # the logger under which what a task printed goes to the worker's log
@@ -151,11 +152,6 @@ class Speaker(Voice):
         if not self._has_news:
             self._has_news = True
             self._told()
-
-
-def clean(text: str) -> str:
-    """Text that JSON and PostgreSQL can hold: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _short(text: str) -> str:

@@ -97,7 +97,7 @@ def report(items: Sequence[Report]) -> Call[list[bool]]:
 class Outcome:
     """How one execution ended.
 
-    `status`: finished | failed | canceled | stopped. `code`: "" or the error's snake_case code. `body`: a JSON object text,
+    `status`: finished | failed | canceled | stopped | expired. `code`: "" or the error's snake_case code. `body`: a JSON object text,
     {"result": ...} or {"error": {"code", "message", "traceback"}}, stored as it is. `charged`: counts as a failure (exceptions
     and timeouts). `retry_ms`: delay before another attempt if the script finds one is left, else -1. `ran`: the function was
     begun. `task`: set for an adopted job once its function name was read. `rq_result`: RQ's result payload (base64), adopted
@@ -106,7 +106,7 @@ class Outcome:
 
     id: str
     execution: str
-    status: Literal["finished", "failed", "canceled", "stopped"]
+    status: Literal["finished", "failed", "canceled", "stopped", "expired"]
     code: str = ""
     body: bytes = b"{}"
     charged: bool = False
@@ -142,3 +142,20 @@ def hand_back(
     """
     flat = [part for item in items for part in item]
     return Call(load("hand_back"), [worker, generation, mode, cause, *flat], int)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The process that ran an execution ended by itself, and its child lives. `how`: a signal's name or an exit status. `alone`:
+    nothing else ran in it, so that this death is the job's own crash (rule 6)."""
+
+    id: str
+    execution: str
+    how: str
+    alone: bool
+
+
+def bury(worker: str, generation: int, deaths: Sequence[Death]) -> Call[int]:
+    """Give the leases of dead executions back, each counted as a death; answers how many leases the generation still has."""
+    flat = [part for one in deaths for part in (one.id, one.execution, int(one.alone), one.how)]
+    return Call(load("hand_back"), [worker, generation, "bury", "", *flat], int)

@@ -4,7 +4,7 @@ local lease = worker .. ':' .. generation
 local answers = {}
 
 -- RQ's own result, for jobs that stock RQ put (rq 3.0: results.py).
-local RESULT_TYPE = {finished = '1', failed = '2', stopped = '3', canceled = '3'}
+local RESULT_TYPE = {finished = '1', failed = '2', stopped = '3', canceled = '3', expired = '3'}
 local function show_result(job, outcome)
   local key = RQ_RESULTS .. job.id
   local payload = outcome.status == 'finished' and 'return_value' or 'exc_string'

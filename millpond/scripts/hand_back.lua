@@ -4,17 +4,21 @@ local lease = worker .. ':' .. generation
 local PAGE = 500
 if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash') then return 1 end -- not done: call again
 
-local function hand_back_item(id, execution)
+local function hand_back_item(id, execution, cause, how)
   local job = read(id)
   if not job or job.state ~= 'started' or job.execution ~= execution then return drop(id .. ':' .. execution, lease) end
   if broken_home(job) then return end
   heed(job)
-  give_back(job, 'released')
+  give_back(job, cause, how)
 end
 
 leave_idle(lease, queues_of(worker))
 if mode == 'items' then
-  for i = 5, #ARGV, 2 do hand_back_item(ARGV[i], ARGV[i + 1]) end
+  for i = 5, #ARGV, 2 do hand_back_item(ARGV[i], ARGV[i + 1], 'released') end
+  return try('SCARD', LEASES .. lease) or 0
+end
+if mode == 'bury' then -- the runners of a living child died; alone, that is the job's own crash
+  for i = 5, #ARGV, 4 do hand_back_item(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1' and 'alone' or 'died', ARGV[i + 3]) end
   return try('SCARD', LEASES .. lease) or 0
 end
 

@@ -15,7 +15,7 @@ def resize(path: str, width: int = 100, *sizes: float, mode: str | None = None, 
 def other() -> None: ...
 
 
-RESIZE = Task(name="resize", function=resize, queue="images", timeout_s=None, max_attempts=3, rerun="never")
+RESIZE = Task(name="resize", function=resize, queue="images", timeout_s=7, max_attempts=3, rerun="never")
 OTHER = Task(name="other", function=other)
 
 
@@ -34,7 +34,7 @@ def test_json_form() -> None:
     described = entry.describe()
     assert described["params"][0] == {"name": "path", "kind": "either", "required": True, "schema": {"type": "string"}}
     assert (described["var_args"], described["var_kwargs"]) == ({"type": "number"}, {"type": "boolean"})
-    assert (described["queue"], described["timeout_s"], described["max_attempts"], described["rerun"]) == ("images", None, 3, "never")
+    assert (described["queue"], described["timeout_s"], described["max_attempts"], described["rerun"]) == ("images", 7, 3, "never")
 
 
 def test_a_parsed_entry_checks_without_the_function() -> None:

@@ -37,9 +37,9 @@ def test_a_task_stays_a_plain_function() -> None:
 
 
 def test_options_and_another_name() -> None:
-    task(name="later", queue="slow", timeout_s=None, max_attempts=3, rerun="never")(wait)
+    task(name="later", queue="slow", timeout_s=7, max_attempts=3, rerun="never")(wait)
     later = registered()["later"]
-    assert (later.queue, later.timeout_s, later.max_attempts, later.rerun, later.is_coroutine) == ("slow", None, 3, "never", True)
+    assert (later.queue, later.timeout_s, later.max_attempts, later.rerun, later.is_coroutine) == ("slow", 7, 3, "never", True)
     assert later.path == f"{__name__}.wait"
 
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_a_task() -> None:
 def test_outside_a_job_a_task_can_be_called() -> None:
     job = current_job()
     job.progress(0.5, "half way")
-    assert (job.id, job.canceled, job.remaining_s) == ("", False, None)
+    assert (job.id, job.should_stop(), job.remaining_s) == ("", False, None)
 
 
 def test_progress() -> None:
@@ -161,9 +161,9 @@ def test_progress() -> None:
 
 def test_canceled_and_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.time, "monotonic", lambda: 100.0)
-    assert JobContext(deadline=103.5, is_canceled=lambda: True).remaining_s == 3.5
+    assert JobContext(deadline=103.5, is_stopped=lambda: True).remaining_s == 3.5
     assert JobContext(deadline=99.0).remaining_s == 0
-    assert JobContext(is_canceled=lambda: True).canceled
+    assert JobContext(is_stopped=lambda: True).should_stop()
 
 
 def test_each_thread_and_each_coroutine_has_its_own_job() -> None:

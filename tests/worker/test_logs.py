@@ -86,3 +86,15 @@ def test_what_was_said_before_a_death_is_kept_with_its_attempt(mill: Mill) -> No
     until(lambda: mill.state(id) != "started" or mill.job(id)["attempt"] != "1", 10)
     mill.client.hset(f"rq:job:{id}", "wish", "cancel")
     mill.wait(id, "canceled", "failed", timeout_s=20)
+
+
+@pytest.mark.parametrize("pool", ["process", "gevent"])
+def test_runners_relay_what_is_said_in_them(mill: Mill, pool: str) -> None:
+    with mill.worker(pool=pool, concurrency=2, queues="apart", max_log_lines=3):
+        talk, flood = mill.submit("talk", mill.file, 0.0, queue="apart"), mill.submit("flood", 1000, queue="apart")
+        mill.wait(talk, timeout_s=20)
+        mill.wait(flood, timeout_s=20)
+    expected = [("stdout", "printed"), ("stderr", "wrong"), ("warning", "logged 1")]
+    assert said(mill, talk)[:3] == expected
+    assert [level for level, _ in said(mill, talk)[3:]] == ["cut", "cut"]
+    assert [text for _, text in said(mill, flood)][-1] == "997 lines are missing."

@@ -3,6 +3,7 @@
 import random
 import threading
 from time import monotonic, perf_counter, sleep
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from millpond.moves import Claimed
 from millpond.task import Task
 from tests.until import until
 from worker.inbox import Ended, Inbox
+from worker.orders import Orders
 from worker.pool import Pool
 from worker.run import Run
 from worker.stop import Interrupt, Stop
@@ -33,6 +35,23 @@ def swallow(seconds: float) -> None:
             continue
 
 
+def pool_of(slots: int, inbox: Inbox) -> Pool:
+    """A pool of threads."""
+    limits: dict[str, Any] = {"slots": slots, "prefetch": 0, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000_000}
+    place: dict[str, Any] = {
+        "worker": "w",
+        "generation": 1,
+        "alone": False,
+        "parent": 0,
+        "pipe": 0,
+        "shared": 0,
+        "will": 0,
+        "redis_url": "",
+    }
+    orders = Orders(**limits, **place, queues=(), tasks=(), pool="thread", log_level="info", failpoint="")
+    return Pool(orders, {}, inbox)
+
+
 def run_of(function: object, seconds: float, number: int = 0) -> Run:
     run = Run(Claimed(f"job-{number}", "1", {}), Task(name="t", function=function), [seconds], {})  # type: ignore[arg-type]
     run.begin()
@@ -44,7 +63,7 @@ def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pyt
     broken: list[object] = []
     monkeypatch.setattr(threading, "excepthook", broken.append)
     inbox, chance = Inbox(), random.Random(7)
-    pool = Pool(4, 1_000_000, inbox)
+    pool = pool_of(4, inbox)
     begun = 0
     ends: list[Ended] = []
     deadline = monotonic() + 60
@@ -66,21 +85,24 @@ def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pyt
     assert min(kinds.values()) > 100
 
 
-def test_what_was_left_behind_reports_to_nobody() -> None:
+def test_what_was_left_behind_has_no_slot_and_tells_of_its_end() -> None:
     inbox = Inbox()
-    pool = Pool(2, 1_000_000, inbox)
+    pool = pool_of(2, inbox)
     run = run_of(swallow, 0.5)
     pool.start(run)
     until(lambda: run.handle._thread, 5, "it runs")
     pool.stop(run, Stop.TIMEOUT)
     assert pool.leave(run)
     assert (pool.free, pool.worn) == (2, True)
-    assert inbox.take(0.8) == []
+    [message] = inbox.take(5)
+    assert isinstance(message, Ended)
+    pool.end(run)
+    assert (pool.free, pool.worn) == (2, False)
 
 
 def test_what_has_just_ended_cannot_be_left_behind() -> None:
     inbox = Inbox()
-    pool = Pool(1, 1_000_000, inbox)
+    pool = pool_of(1, inbox)
     run = run_of(turn, 0.0)
     pool.start(run)
     [message] = inbox.take(5)

@@ -41,6 +41,23 @@ def test_a_function_over_its_time_is_interrupted(mill: Mill, worker: Worker, tas
     noted(mill, id, raised)
 
 
+@pytest.mark.parametrize("task", ["spin", "doze"])
+def test_a_running_job_expires(mill: Mill, worker: Worker, task: str) -> None:
+    seconds, microseconds = mill.client.time()
+    id = mill.submit(task, mill.file, 30.0, expires_ms=seconds * 1000 + microseconds // 1000 + 400, max_attempts=3)
+    job = mill.wait(id, "expired", timeout_s=5)
+    assert (job["reason"], job["attempt"], job["status"]) == ("expired", "1", "canceled")
+    assert mill.outcome(id)["status"] == "expired"
+
+
+def test_a_job_expires_between_its_attempts(mill: Mill, worker: Worker) -> None:
+    with Keeper(mill.url):
+        seconds, _ = mill.client.time()
+        id = mill.submit("fail", expires_ms=seconds * 1000 + 3_000, max_attempts=3, backoff_ms=5_000, jitter="0.0")
+        mill.wait(id, "scheduled")
+        assert mill.wait(id, "expired", timeout_s=10)["attempt"] == "1"
+
+
 def test_a_time_out_is_a_failure_that_is_tried_again(mill: Mill, worker: Worker) -> None:
     with Keeper(mill.url):
         id = mill.submit("spin", mill.file, 30.0, timeout_ms=200, max_attempts=2, backoff_ms=100, jitter="0.0")

@@ -80,8 +80,8 @@ local function list_of(place, queue) return (place == 'alone' and ALONE or QUEUE
 -- The list in which a job waits.
 local function place_of(job) return job.place == 'held' and HELD .. job.gate.key or list_of(job.place, job.queue) end
 
--- After its second death a job runs alone, in a one-slot child (rule 6).
-local function home(job) return job.deaths >= 2 and 'alone' or 'queue' end
+-- After its second death in company a job runs alone, in a one-slot child (rule 6).
+local function home(job) return job.deaths - job.crashes >= 2 and 'alone' or 'queue' end
 
 -- Puts a job into its list. The caller has checked the list's type.
 local function push(job, place, front)

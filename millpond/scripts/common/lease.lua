@@ -48,9 +48,10 @@ local GAVE_UP = {
   released = 'The process that ran it knows nothing of it.',
 }
 
--- A lease ends without an outcome. Cause: died (its child), lost (its worker), stopped (killed in a deploy), released (not begun).
+-- A lease ends without an outcome. Cause: died (its child, or a runner that ran more), alone (its own runner), lost (its worker),
+-- stopped (killed in a deploy), released (not begun). `how` its process ended, where that is known.
 -- Its mark alone says whether it was begun (rule 3). The caller has checked OPEN, EVENTS and `broken_home`.
-local function give_back(job, cause)
+local function give_back(job, cause, how)
   release(job.id, job.execution, job.lease, job.queue)
   if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   local state, code = doom(job)
@@ -59,10 +60,11 @@ local function give_back(job, cause)
     return
   end
   local why = cause == 'stopped' and 'worker_stopped' or 'worker_died'
-  local last = note(job, 'failed', why, cjson.encode({error = {code = why, message = GAVE_UP[cause], traceback = ''}}))
+  local message = how and 'The process that ran it died: ' .. how .. '.' or GAVE_UP[cause]
+  local last = note(job, 'failed', why, cjson.encode({error = {code = why, message = message, traceback = ''}}))
   if cause ~= 'stopped' then
     job.deaths = job.deaths + 1
-    if job.place == 'alone' then job.crashes = job.crashes + 1 end
+    if job.place == 'alone' or cause == 'alone' then job.crashes = job.crashes + 1 end
     call('HSET', job.key, 'deaths', int(job.deaths), 'crashes', int(job.crashes))
   end
   if state then

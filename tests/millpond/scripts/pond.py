@@ -158,6 +158,9 @@ class Child:
         items = [(job.id, job.execution) for job in jobs]
         return self.pond.run(moves.hand_back(self.worker, self.generation, mode, cause, items))
 
+    def bury(self, *jobs: moves.Claimed, alone: bool = True, how: str = "SIGSEGV") -> int:
+        return self.pond.run(moves.bury(self.worker, self.generation, [moves.Death(job.id, job.execution, how, alone) for job in jobs]))
+
     def held(self) -> set[tuple[str, str]]:
         """The executions that compare names."""
         held = self.compare().held

@@ -44,6 +44,39 @@ def test_sending_it_again_changes_nothing(pond: Pond, mode: moves.HandBack, caus
     assert pond.dump() == before
 
 
+def test_a_death_in_a_runner_of_its_own_is_a_crash_and_three_end_it(pond: Pond) -> None:
+    (id,) = pond.submit()
+    child = pond.hire()
+    for deaths in ("1", "2"):
+        assert child.bury(*child.work()) == 0
+        now = pond.job(id)
+        assert (now["state"], now["place"], now["deaths"], now["crashes"]) == ("queued", "queue", deaths, deaths)
+    child.bury(*child.work())
+    now = pond.job(id)
+    assert (now["state"], now["error_code"], now["deaths"], now["crashes"], now["attempt"]) == ("failed", "crashed", "3", "3", "3")
+    noted = json.loads(now["o:1:3"])
+    assert (noted["code"], noted["body"]["error"]["message"]) == ("worker_died", "The process that ran it died: SIGSEGV.")
+    assert child.try_claim() == "ok"  # it lives
+
+
+def test_deaths_in_a_runner_that_ran_more_are_in_company(pond: Pond) -> None:
+    ids = pond.submit(2)
+    child = pond.hire()
+    for _ in range(2):
+        child.bury(*child.work(), alone=False)
+    assert [(pond.job(id)["deaths"], pond.job(id)["crashes"], pond.job(id)["place"]) for id in ids] == [("2", "0", "alone")] * 2
+
+
+def test_saying_a_death_again_changes_nothing(pond: Pond) -> None:
+    pond.submit()
+    child = pond.hire()
+    jobs = child.work()
+    child.bury(*jobs)
+    before = pond.dump()
+    child.bury(*jobs)
+    assert pond.dump() == before
+
+
 def test_sending_it_again_leaves_the_next_generation_alone(pond: Pond) -> None:
     pond.submit(2)
     old = pond.hire(generation=1)

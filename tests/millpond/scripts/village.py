@@ -201,6 +201,11 @@ def _call_off(village: Village) -> Any:
     return village.pond.run(moves.call_off(_BATCH, 1))
 
 
+def _bury(village: Village) -> Any:
+    deaths = [moves.Death(id, execution, "SIGABRT", True) for id, execution in _held(village, "running.a.0", "running.b.0")]
+    return village.pond.run(moves.bury("w1", 1, deaths))
+
+
 def _finish(village: Village) -> Any:
     jobs = [village.claimed[f"running.{queue}.{number}"] for queue in QUEUES for number in range(3)]
     jobs += [village.claimed[f"passed.{queue}.0"] for queue in QUEUES]
@@ -268,6 +273,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
             moves.hand_back("w1", 1, "items", items=_held(village, "leased.a.0", "leased.b.0", "running.b.0", "passed.a.0"))
         ),
     )
+    yield "hand_back bury", _bury
     yield "hand_back retire", lambda village: village.pond.run(moves.hand_back("w1", 1, "retire", "died"))
     yield "hand_back unmarked", lambda village: village.pond.run(moves.hand_back("w1", 1, "unmarked"))
     yield "hand_back leave", lambda village: village.pond.run(moves.hand_back("w1", 1, "leave", "stopped"))

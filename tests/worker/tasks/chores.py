@@ -69,7 +69,7 @@ def spin(file: str, seconds: float) -> str:
 def polite(file: str) -> str:
     """Look whether somebody wants it to end, and return."""
     note(file, "begin")
-    while not current_job().canceled:
+    while not current_job().should_stop():
         threading.Event().wait(0.02)
     return "gave up"
 
@@ -84,6 +84,7 @@ def stubborn(file: str, seconds: float) -> str:
             sleep(0.01)
         except BaseException:
             note(file, "swallowed")
+    note(file, "over")
     return "done"
 
 
