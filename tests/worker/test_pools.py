@@ -167,3 +167,14 @@ def test_nothing_is_left_of_all_that(crowd: Crowd) -> None:
     assert _zombies(_child(crowd.worker)) == []
     assert crowd.worker.stop() == 0
     assert not crowd.mill.held()
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_articles_ways_work_in_every_pool(mill: Mill, pool: str) -> None:
+    with mill.worker(tasks="clusters", pool=pool, concurrency=3):
+        calls = {"threads": 8, "processes": 8, "gevent": 2}  # in a row
+        ids = {way: mill.submit(f"cluster_info_{way}", None, 0.05) for way in calls}
+        for way, id in ids.items():
+            found = mill.result(id, timeout_s=30)
+            assert [cluster["cluster_id"] for cluster in found] == [1, 2, 3, 4]
+            assert all(cluster["seconds"] >= calls[way] * 0.05 for cluster in found)
