@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from millpond import keys
+from tests.api.at_once import at_once
 from tests.api.batch import begin, line, lines_taken, numbers, read, upload
 from tests.api.hand import Hand
 from tests.api.replica import Replica
@@ -43,19 +45,7 @@ def send_half(replica: Replica, hand: Hand, body: bytes, key: str) -> None:
 
 
 def upload_at_once(replicas: tuple[Replica, ...], body: bytes, key: str) -> list[int]:
-    barrier = threading.Barrier(len(replicas))
-    statuses: list[int] = []
-
-    def one(replica: Replica) -> None:
-        barrier.wait(10)
-        statuses.append(upload(replica, body, key).status_code)
-
-    threads = [threading.Thread(target=one, args=(replica,)) for replica in replicas]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(900)
-    return statuses
+    return [answer.status_code for answer in at_once([partial(upload, replica, body, key) for replica in replicas])]
 
 
 @pytest.mark.timeout(1800)
