@@ -17,13 +17,6 @@ MAX_TRACEBACK: Final = 16_000  # characters, of its end, where the cause is
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """`result`: JSON."""
-
-    result: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """What it returned is no result: not JSON, or too large."""
 
@@ -39,7 +32,7 @@ class Raised:
     trace: str
 
 
-End = Returned | Refused | Raised
+End = bytes | Refused | Raised  # bytes: what it returned, as JSON
 
 
 class Brackets(Protocol):
@@ -53,7 +46,6 @@ class Brackets(Protocol):
 
 
 _forked = False
-_ONCE: Final = ((),)
 
 
 def _mark_forked() -> None:
@@ -73,12 +65,13 @@ def call(
     returned is never taken for interrupted. A process that the function forked ends here, instead of being a second worker.
     """
     box: list[Any] = []
+    named = partial(function, **kwargs) if kwargs else function
     end: End | None = None
     try:
         try:
             brackets.open()
             with running(context):
-                box.extend(starmap(partial(function, *args, **kwargs), _ONCE))
+                box.extend(starmap(named, (args,)))
         except BaseException as error:
             end = raised(error)
         brackets.close()
@@ -93,7 +86,7 @@ def call(
 def returned(value: object, limit: int) -> End:
     """The end of a function that returned."""
     try:
-        return Returned(codec.encode_result(value, limit))
+        return codec.encode_result(value, limit)
     except Invalid as error:
         return Refused(error.code, error.detail)
     except BaseException as error:  # no memory for it
