@@ -5,7 +5,7 @@ import itertools
 import logging
 from weakref import WeakKeyDictionary
 
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate
+from tornado.httputil import HTTPConnection
 from tornado.web import Application, RequestHandler
 
 from api import batches, classic, events, files, fleet, health, jobs, stats
@@ -14,6 +14,7 @@ from api.batchjudge import Judge
 from api.batchledger import Ledger
 from api.batchupload import Upload
 from api.calls import Reads, Writes
+from api.connection import Connection
 from api.control import Control
 from api.handler import Handler, Missing
 from api.hot import Entrance
@@ -27,6 +28,7 @@ from api.readiness import Readiness
 from api.records import Records
 from api.reference import Docs, OpenApi, Reference
 from api.server import Limits
+from api.stream import Stream, Takes
 from api.submitter import Acks, Submitter
 from api.tasks import Catalogue
 from api.waiters import Waiters
@@ -86,7 +88,7 @@ class Api(Application):
         )
         self.log = logs.get("api")
         self.draining = False
-        self.settled: WeakKeyDictionary[object, Settled] = WeakKeyDictionary()  # what the hot path hands over with its answer
+        self.declined: WeakKeyDictionary[Stream, Settled] = WeakKeyDictionary()  # what the hot path leaves, with its answer
         self._replica = new_id()[-12:]
         self._numbers = itertools.count(1)
         self._logs_requests = logging.getLogger("api").isEnabledFor(logging.DEBUG)
@@ -115,9 +117,13 @@ class Api(Application):
         self.book = Book(self.reads, self.plain, self.records, self.writes)
         self.uploads: set[batches.Batches] = set()
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Who takes a request; called by Tornado's server."""
-        return Entrance(self, request_conn, super().start_request(server_conn, request_conn))
+    def enter(self, stream: Stream) -> Takes:
+        """Who takes the usual submissions of a connection; called by the server."""
+        return Entrance(self, stream).take
+
+    def settled(self, connection: HTTPConnection | None) -> Settled | None:
+        """Redis's answer to the request that is here, where the hot path has it already; told once."""
+        return self.declined.pop(connection.stream, None) if isinstance(connection, Connection) else None
 
     async def start(self) -> None:
         """Begin what runs beside the requests. A Redis that is away is waited for there, not here."""

@@ -14,7 +14,7 @@ from millpond.moves import Call
 
 T = TypeVar("T")
 
-READS_AT_ONCE = 64  # a page of jobs; more long results in one reply would hold each other up
+READS_AT_ONCE = 8  # a result may have a megabyte: Redis is held for some 2 ms by each, and so is who waits behind it
 
 
 class Calls:

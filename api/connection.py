@@ -14,55 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate
-from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from tornado.log import app_log
 
 from api import heads
 from api.problems import Problem, Refused
+from api.stream import Stream, Takes
 from millpond.errors import MillpondError
 
 if TYPE_CHECKING:
     from api.server import Exchange, Server
 
 _LINGER_BYTES = 8 << 20  # of a refused request that are read and dropped, so that its client comes to read the answer
-
-
-class Stream(IOStream):
-    """A socket whose pending read can be given up while the socket stays open for an answer."""
-
-    def close(self, exc_info: Any = False) -> None:
-        """Close it; but what only does not fit the reader's limit is the reader's to answer."""
-        if isinstance(exc_info, UnsatisfiableReadError) and self._read_future is not None:
-            self.interrupt(exc_info)
-        else:
-            super().close(exc_info)
-
-    def interrupt(self, error: Exception) -> None:
-        """Let whoever waits for bytes have this error instead."""
-        future, self._read_future = self._read_future, None
-        self._read_bytes = self._read_delimiter = self._read_regex = self._read_max_bytes = None
-        self._read_partial = False
-        if future is not None and not future.done():
-            future.set_exception(error)
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that came and nobody has read."""
-        return self._read_buffer_size
-
-    @property
-    def taken(self) -> int:
-        """Bytes that the kernel has taken for the other side so far."""
-        return self._total_write_done_index
-
-    @property
-    def unread(self) -> int:
-        """Bytes written that the kernel has not taken yet."""
-        return len(self._write_buffer) if self._write_buffer else 0
-
-    def first_line_within(self, size: int) -> bool:
-        """Whether the bytes that wait begin with a line of at most `size`."""
-        return 0 <= self._read_buffer.find(b"\r\n") <= size
 
 
 class Connection(HTTP1Connection):
@@ -145,14 +108,16 @@ async def _if_any(wait: Awaitable[None] | None) -> None:
 
 
 class Session(HTTP1ServerConnection):
-    """All requests of one connection. `spare`: it came when the server was full (`Server.accept`)."""
+    """All requests of one connection. `spare`: it came when the server was full (`Server.accept`). `takes`: who is offered each
+    request first, at rest."""
 
     stream: Stream
 
-    def __init__(self, stream: Stream, server: "Server", context: object, spare: bool) -> None:
+    def __init__(self, stream: Stream, server: "Server", context: object, spare: bool, takes: Takes) -> None:
         super().__init__(stream, server.conn_params, context)
         self.server = server
         self.spare = spare
+        self.takes = takes
 
     async def _server_request_loop(self, delegate: Any) -> None:
         server: Server = delegate
@@ -172,12 +137,20 @@ class Session(HTTP1ServerConnection):
             connection = Connection(self)
             exchange = server.start_request(self, connection)
             try:
+                if not self.spare:
+                    await self.stream.rest(self._offer)
                 again = await connection.read_response(exchange)
             except MillpondError as error:
                 if not connection.answering:
                     await self._dismiss(exchange, server.refuse(error))
                 return
             await asyncio.sleep(0)  # others first: the next request may be here already
+
+    def _offer(self, data: bytes) -> int | None:
+        taken = None if self.server.draining else self.takes(data)
+        if taken:
+            self.server.exchanges[self].renew()
+        return taken
 
     async def _dismiss(self, exchange: "Exchange", answer: Problem) -> None:
         """A last answer. Closing over bytes that were not read would reset the connection, perhaps before the client has read it:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
 from api import prefer
@@ -30,10 +29,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CODES = {404: "not_found", 405: "method_not_allowed", 400: "malformed"}
 
 
-def asked_id(headers: HTTPHeaders) -> str:
-    """The request id that a client or proxy gave, or ""."""
-    asked = headers.get("X-Request-Id", "")
-    return asked if _REQUEST_ID.fullmatch(asked) else ""
+def asked_id(asked: str | None) -> str:
+    """The request id that a client or proxy gave, as we take it; else ""."""
+    return asked if asked and _REQUEST_ID.fullmatch(asked) else ""
 
 
 class Handler(RequestHandler):
@@ -47,7 +45,7 @@ class Handler(RequestHandler):
     preferences = Preferences()
 
     def set_default_headers(self) -> None:
-        self.request_id = self.request_id or asked_id(self.request.headers) or self.application.next_request_id()
+        self.request_id = self.request_id or asked_id(self.request.headers.get("X-Request-Id")) or self.application.next_request_id()
         self.set_header("Server", "millpond")
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Request-Id", self.request_id)

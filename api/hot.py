@@ -1,19 +1,20 @@
-"""The hot path of POST /v1/jobs: from the socket to the submit script and back, without a handler, a task or a copy.
+"""The hot path of POST /v1/jobs: from the socket to the submit script and back, without a handler, a task or a future.
 
 It accepts, and nothing else. Whatever is unusual (a wait, a task that is not known yet, a body with any fault, a repeated key, a
-drain) goes to the plain handler as it came, with Redis's answer if there is one already: refusing is its work alone, so that both
+drain) is left for the plain handler as it came, with Redis's answer if there is one already: refusing is its work alone, so that both
 answer the same to the same bytes. Left out of what Tornado does for a handler is what nobody asks for here: URL arguments, cookies,
 templates, a line for a log that is not kept.
 """
 
+import re
 import time
-from collections.abc import Mapping
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from tornado import httputil
+from tornado.httputil import HTTPHeaders, format_timestamp
 
-from api import idempotency
+from api import heads, idempotency
 from api.handler import asked_id
 from millpond import codec, metrics
 from millpond.errors import MillpondError
@@ -22,13 +23,20 @@ from millpond.moves import Submitted
 if TYPE_CHECKING:
     from api.app import Api
     from api.orders import Order
+    from api.stream import Stream
 
-_LINE = ("POST", "/v1/jobs", "HTTP/1.1")
+_LINE = b"POST /v1/jobs HTTP/1.1\r\n"
 _JSON = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 # What asks for another answer, or for another form of the exchange itself.
 _UNUSUAL = frozenset({"Prefer", "Expect", "Transfer-Encoding", "Upgrade"})
 
-_LARGE = 32 << 10  # bytes; there a handler's cost is little, and a fault would have to be found twice
+# What differs from one request of a client to its next. The rest of a head is its form, and a form is judged once: to read a head
+# anew each time took a fifth of all time.
+_LENGTH, _KEY, _ID = b"content-length", b"idempotency-key", b"x-request-id"
+_OWN = re.compile(rb"\r\n(%b|%b|%b): ([ -~]+)(?=\r)" % (_LENGTH, _KEY, _ID), re.IGNORECASE)
+_FORMS = 256  # that are remembered
+_LONG = 4 << 10  # bytes of a head that is
+_SHORT = re.compile(rb"[0-9]{1,4}|[12][0-9]{4}")  # bytes of a body; with a longer one a handler's cost is little, and a fault is found once
 
 _SECONDS = metrics.HTTP_SECONDS.labels("/v1/jobs")
 _ANSWERED = metrics.HTTP_REQUESTS.labels("/v1/jobs", "POST", 202)
@@ -42,89 +50,99 @@ _HEAD = (
 )
 
 
-class Entrance(httputil.HTTPMessageDelegate):
-    """One request: a usual submission is taken here, everything else by the routes (`plain`)."""
+class Entrance:
+    """One connection's way in: takes a usual submission when it is whole, one at a time, and leaves everything else."""
 
-    __slots__ = ("api", "began", "body", "connection", "headers", "hot", "line", "order", "plain")
+    __slots__ = ("_api", "_began", "_order", "_request_id", "_stream")
 
-    def __init__(self, api: "Api", connection: httputil.HTTPConnection, plain: httputil.HTTPMessageDelegate) -> None:
-        self.api = api
-        self.connection = connection
-        self.plain = plain
-        self.hot = False
-        self.body = b""
+    _began: float
+    _order: "Order"
+    _request_id: str
 
-    @property
-    def stream_request_body(self) -> bool:
-        """Whether a handler takes the body as it comes; known when the head was received."""
-        return not self.hot and getattr(getattr(self.plain, "delegate", None), "stream_request_body", False)
+    def __init__(self, api: "Api", stream: "Stream") -> None:
+        self._api = api
+        self._stream = stream
 
-    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
-        if start_line != _LINE or not _usual(headers):
-            return self.plain.headers_received(start_line, headers)
-        self.hot, self.line, self.headers, self.began = True, start_line, headers, time.monotonic()
-        return None
+    def take(self, data: bytes) -> int | None:
+        """How many bytes of `data` are a request that was taken (`api.stream.Takes`)."""
+        limits = self._api.limits
+        end = data.find(b"\r\n\r\n", 0, min(_LONG, limits.header_bytes)) + 4
+        if end < 4 or not data.startswith(_LINE):
+            return None
+        own = _own(data[:end])
+        if own is None or not _SHORT.fullmatch(own[_LENGTH]) or (length := int(own[_LENGTH])) > limits.body_bytes:
+            return None
+        if len(data) < end + length:
+            return 0
+        return end + length if self._submit(data[end : end + length], own) else None
 
-    def data_received(self, chunk: bytes) -> Any:
-        if not self.hot:
-            return self.plain.data_received(chunk)
-        self.body = self.body + chunk if self.body else chunk
-        return None
-
-    def finish(self) -> None:
-        if self.hot:
-            self._submit()
-        else:
-            self.plain.finish()
-
-    def on_connection_close(self) -> None:
-        if not self.hot:
-            self.plain.on_connection_close()
-
-    def _submit(self) -> None:
-        api = self.api
-        if api.draining or len(self.body) > _LARGE:
-            self._hand_over()
-            return
+    def _submit(self, body: bytes, own: Mapping[bytes, bytes]) -> bool:
+        api = self._api
+        if api.draining:
+            return False
         try:
-            document = codec.decode(self.body, api.limits.body_bytes, api.limits.body_values)
+            document = codec.decode(body, api.limits.body_bytes, api.limits.body_values)
             if api.intake.takes_long(document):
-                self._hand_over()
-                return
-            order = api.intake.order(document, idempotency.key_of(self.headers))
-            api.intake.send(order, partial(self._answer, order))
+                return False
+            order = api.intake.order(document, idempotency.read_key(own[_KEY].decode()) if _KEY in own else None)
+            api.intake.send(order, self._answer)
         except MillpondError:
-            self._hand_over()
+            return False
+        self._order, self._began = order, time.monotonic()
+        self._request_id = asked_id(own.get(_ID, b"").decode().strip()) or api.next_request_id()
+        return True
 
-    def _answer(self, order: "Order", answer: Submitted | Exception) -> None:
-        if isinstance(answer, Exception) or answer.answer != "accepted" or self.api.draining:
-            self.api.settled[self.connection] = answer
-            self._hand_over()
+    def _answer(self, answer: Submitted | Exception) -> None:
+        api = self._api
+        if isinstance(answer, Exception) or answer.answer != "accepted" or api.draining:
+            api.declined[self._stream] = answer
+            self._stream.decline()  # and the plain handler says it
             return
-        body = order.document(answer)
-        request_id = asked_id(self.headers) or self.api.next_request_id()
-        quota = b"" if answer.left is None else _lines(self.api.pressure.quota(answer.left))
-        head = _HEAD % (_date(int(time.time())), request_id.encode(), quota, answer.id.encode(), len(body))
-        self.connection.write(head + body)
-        self.connection.finish()
+        body = self._order.document(answer)
+        quota = b"" if answer.left is None else _lines(api.pressure.quota(answer.left))
+        date = _date(int(time.time()))
+        self._stream.answer(_HEAD % (date, self._request_id.encode(), quota, answer.id.encode(), len(body)) + body)
         _ACCEPTED.inc()
         _ANSWERED.inc()
-        _SECONDS.observe(time.monotonic() - self.began)
-
-    def _hand_over(self) -> None:
-        """Let the plain handler begin anew, with the request as it came."""
-        self.hot = False
-        self.plain.headers_received(self.line, self.headers)
-        self.plain.data_received(self.body)
-        self.plain.finish()
+        _SECONDS.observe(time.monotonic() - self._began)
 
 
-def _usual(headers: httputil.HTTPHeaders) -> bool:
+def _own(head: bytes) -> dict[bytes, bytes] | None:
+    """A head's own values by name; None for the head of what is unusual."""
+    pieces = _OWN.split(head)
+    values = pieces[2::3]
+    del pieces[2::3]
+    names = _names(*pieces)
+    return None if names is None else dict(zip(names, values, strict=True))
+
+
+@lru_cache(_FORMS)
+def _names(*form: bytes) -> tuple[bytes, ...] | None:
+    """Whose values were cut out of a head of this form; None: it is unusual.
+
+    What `heads` takes with one value is right with all: they are printable, and only the length means something to it.
+    """
+    names = form[1::2]
+    whole = b"".join(text + b"\r\n" + name + b": 1" for text, name in zip(form[::2], names, strict=False)) + form[-1]
+    try:
+        headers = heads.read(whole, _LONG).headers
+    except MillpondError:
+        return None
+    names = tuple(name.lower() for name in names)
+    return names if _LENGTH in names and _usual(headers) and all(_once(headers, name, names) for name in (_LENGTH, _KEY, _ID)) else None
+
+
+def _usual(headers: HTTPHeaders) -> bool:
     return (
         headers.get("Content-Type") in _JSON
         and _UNUSUAL.isdisjoint(headers)
         and headers.get("Connection", "keep-alive").lower() == "keep-alive"
     )
+
+
+def _once(headers: HTTPHeaders, name: bytes, cut: Sequence[bytes]) -> bool:
+    """Whether all that there is under a name was cut out, and is there once at most."""
+    return len(headers.get_list(name.decode())) == cut.count(name) <= 1
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:
@@ -133,4 +151,4 @@ def _lines(headers: Mapping[str, str]) -> bytes:
 
 @lru_cache(2)
 def _date(second: int) -> bytes:
-    return httputil.format_timestamp(second).encode()
+    return format_timestamp(second).encode()

@@ -34,10 +34,13 @@ REPLAYED: Final = Header("Idempotency-Replayed", "The key had brought this job b
 def key_of(headers: HTTPHeaders) -> str | None:
     """The key, or None where none is sent. Raises BadInput for one that is empty, too long or not printable ASCII."""
     given = headers.get_list("Idempotency-Key")
-    if not given:
-        return None
-    key = _read(given[0].strip())
-    if len(given) > 1 or not 0 < len(key) <= MAX_KEY:
+    return read_key(given[0] if len(given) == 1 else "") if given else None
+
+
+def read_key(text: str) -> str:
+    """The key in the header's value. Raises BadInput."""
+    key = _read(text.strip())
+    if not 0 < len(key) <= MAX_KEY:
         raise BadInput(f"Idempotency-Key is one string of 1 to {MAX_KEY} printable characters.", code="bad_idempotency_key")
     return key
 

@@ -103,7 +103,7 @@ class Jobs(JobHandler):
     async def post(self) -> None:
         document = self.json_body()
         wait_s = self.wait_s()
-        settled = self.application.settled.pop(self.request.connection, None)
+        settled = self.application.settled(self.request.connection)
         receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers), settled)
         if receipt.left is not None:
             for name, value in self.application.pressure.quota(receipt.left).items():

@@ -5,8 +5,8 @@ what redis-py does around each exchange takes four times the exchange's own time
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import hiredis
 import redis
@@ -17,6 +17,7 @@ from millpond.errors import NotDone, OutcomeUnknown
 from millpond.moves import Arg, Call
 
 Command = tuple[Arg, ...]
+P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class _Replies(asyncio.Protocol):
@@ -76,23 +77,17 @@ class Link:
         self._pool = broker.connect_async(redis_url, timeout_s).connection_pool
         self._timeout_s = timeout_s
         self._replies: _Replies | None = None
-        self._connection: Any = None
+        self._let_go: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Be connected. Raises NotDone: nothing was sent."""
         if self._replies and not self._replies.lost:
             return
         self.close()
-        connection = self._pool.make_connection()
         try:
-            await connection.connect()
+            self._replies, self._let_go = await take_over(self._pool, _Replies)
         except (redis.RedisError, OSError) as error:
             raise NotDone(f"Redis cannot be reached: {error}") from error
-        # It stays in our hands, unused: a stream that nobody holds closes its transport.
-        self._connection = connection
-        transport = connection._writer.transport
-        self._replies = _Replies(transport)
-        transport.set_protocol(self._replies)
 
     async def exchange(self, calls: Sequence[Call[Any]], then: Sequence[Command] = ()) -> list[Any]:
         """Run calls in one write and one read, in order, after `open`. The plain commands `then` follow in the same write; their
@@ -116,8 +111,25 @@ class Link:
     def close(self) -> None:
         """Disconnect."""
         if self._replies:
-            self._replies.abort()
-            self._connection._reader = self._connection._writer = self._replies = None
+            self._replies.lost = True
+            self._let_go()
+            self._replies = None
+
+
+async def take_over(pool: Any, protocol: Callable[[asyncio.Transport], P]) -> tuple[P, Callable[[], None]]:
+    """Connect as `pool` does and give the bytes to a protocol of ours; the second answer disconnects. Raises RedisError or OSError."""
+    connection = pool.make_connection()
+    await connection.connect()
+    transport = connection._writer.transport
+    ours = protocol(transport)
+    transport.set_protocol(ours)
+
+    def let_go() -> None:
+        transport.abort()
+        # Held until now, unused: a stream that nobody holds closes its transport.
+        connection._reader = connection._writer = None
+
+    return ours, let_go
 
 
 def _pack(command: str, script: str, call: Call[Any]) -> bytes:

@@ -17,8 +17,9 @@ from tornado.httpserver import HTTPServer, _HTTPRequestContext
 from tornado.web import Application
 
 from api import heads
-from api.connection import Connection, Session, Stream, wire
+from api.connection import Connection, Session, wire
 from api.problems import Problem, Refused
+from api.stream import Stream, Takes
 from millpond.errors import MillpondError, TooLarge, Unavailable
 
 CHUNK_BYTES = 16 << 10  # read at once; Tornado zero-fills a buffer of this size for each read, its default of 64 KiB costs 20 us
@@ -28,6 +29,7 @@ SWEEP_S = 0.5  # between two looks at all connections; a stage may end two of th
 UNREAD_BYTES = 64 << 20  # answers that nobody takes; beyond it, those that wait longest are dropped before their time
 SPARE = 32  # connections beyond the limit, for `VITAL` requests alone: who is full is not dead
 VITAL = ("/livez", "/readyz", "/metrics")
+_SWEPT_A_TURN = 64  # connections: 2 us to look at each, some 0.2 ms where all are to be told 408
 _LOOKS = 16  # connections that are looked at to make room for one
 
 _UNTAKEN = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux's
@@ -86,7 +88,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self.session.spare:
             self.server.admit(self.session, start_line.path)
         wait = self.inner.headers_received(start_line, headers)
-        self.streams = getattr(self.inner, "stream_request_body", False)
+        self.streams = getattr(getattr(self.inner, "delegate", None), "stream_request_body", False)
         announced = headers.get("Content-Length")
         if announced is not None and len(announced) > 3:
             self._weigh(int(announced) if len(announced) < 19 else heads.ANY_SIZE)
@@ -104,6 +106,10 @@ class Exchange(httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         self.inner.on_connection_close()
 
+    def renew(self) -> None:
+        """Wait anew: a request was taken at rest."""
+        self.fresh, self.seen = False, None
+
     def _weigh(self, size: int) -> None:
         limit = self.server.limits.body_bytes
         if size > limit and not self.streams:
@@ -115,8 +121,10 @@ class Exchange(httputil.HTTPMessageDelegate):
         if self.leaving:
             return "leaving"
         stream = self.connection.stream
+        if stream.in_hand:
+            return "answer" if stream.writing() else "busy"
         if not self.begun:
-            return "head" if stream.buffered else "fresh" if self.fresh else "idle"
+            return "body" if stream.in_part else "head" if stream.buffered else "fresh" if self.fresh else "idle"
         if not self.read:
             # A stream whose next bytes nobody reads waits for us, not for its client.
             return "body" if not self.streams else "stream" if stream.reading() else "busy"
@@ -127,14 +135,18 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Whether nothing of a request is here yet."""
         return self.stage in ("fresh", "idle")
 
-    def look(self, now: float) -> None:
-        """End this stage if its time is over."""
+    def look(self, now: float) -> Stage:
+        """The stage; end it if its time is over."""
         stage = self.stage
+        if stage == "busy":  # with what is ours to do, or a wait of its own: thousands may be
+            self.seen = None
+            return stage
         moved = self.received if stage == "stream" else self.connection.stream.taken if stage == "answer" else 0
         if (stage, moved) != self.seen:
             self.seen, self.since = (stage, moved), now
         elif (limit := self.server.limits.of(stage)) is not None and now - self.since > max(limit - 2 * SWEEP_S, limit / 2):
             self._end(stage)
+        return stage
 
     def _end(self, stage: Stage) -> None:
         if stage in ("head", "body", "stream"):
@@ -149,16 +161,19 @@ class Server(HTTPServer):
 
     limits: Limits
     refuse: Callable[[MillpondError], Problem]
+    enter: Callable[[Stream], Takes]
     exchanges: dict[object, Exchange]
     draining = False
     _quiet: asyncio.Event
 
     @classmethod
-    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem]) -> Self:
-        """The server of an application; `refuse` makes the answer to what no handler sees, and counts it."""
+    def over(cls, app: Application, limits: Limits, refuse: Callable[[MillpondError], Problem], enter: Callable[[Stream], Takes]) -> Self:
+        """The server of an application; `refuse` makes the answer to what no handler sees, and counts it; `enter` says who takes the
+        requests of a connection that come to no handler either."""
         server = cls(app, chunk_size=CHUNK_BYTES)
         server.limits = limits
         server.refuse = refuse
+        server.enter = enter
         server.exchanges = {}
         server._quiet = asyncio.Event()
         server.conn_params.max_body_size = heads.ANY_SIZE  # bodies are weighed by `Exchange`
@@ -174,7 +189,8 @@ class Server(HTTPServer):
         if _UNTAKEN:  # what the kernel holds of an answer is out of our sight, so it is told the same limit
             connection.setsockopt(socket.IPPROTO_TCP, _UNTAKEN, round(self.limits.body_s * 1000))
         stream = Stream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=CHUNK_BYTES)
-        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full)
+        stream.send_at_once()
+        session = Session(stream, self, _HTTPRequestContext(stream, address, self.protocol), full, self.enter(stream))
         self._connections.add(session)
         session.start_serving(self)
 
@@ -218,19 +234,21 @@ class Server(HTTPServer):
 
     # -- time -------------------------------------------------------------------------------------------------------------
 
-    def sweep(self) -> None:
-        """Look at every connection, and end what has taken too long. To be called every `SWEEP_S`."""
+    async def sweep(self) -> None:
+        """Look at every connection, a few in one turn of the loop, and end what has taken too long. To be called every `SWEEP_S`."""
         now = asyncio.get_running_loop().time()
         exchanges = list(self.exchanges.values())
-        for exchange in exchanges:
-            exchange.look(now)
-        unread = sum(exchange.connection.stream.unread for exchange in exchanges)
+        answering: list[Exchange] = []
+        for at in range(0, len(exchanges), _SWEPT_A_TURN):
+            answering += [one for one in exchanges[at : at + _SWEPT_A_TURN] if one.look(now) == "answer"]
+            await asyncio.sleep(0)
+        unread = sum(exchange.connection.stream.unread for exchange in answering)
         if unread > UNREAD_BYTES:
-            self._drop_answers(exchanges, unread - UNREAD_BYTES)
+            self._drop_answers(answering, unread - UNREAD_BYTES)
 
-    def _drop_answers(self, exchanges: list[Exchange], too_much: int) -> None:
+    def _drop_answers(self, answering: list[Exchange], too_much: int) -> None:
         """Close who has taken nothing of an answer for longest, until so many bytes are free."""
-        for exchange in sorted((one for one in exchanges if one.stage == "answer"), key=lambda one: one.since):
+        for exchange in sorted(answering, key=lambda one: one.since):
             if too_much > 0:
                 too_much -= exchange.connection.stream.unread
                 exchange.connection.close()

@@ -60,7 +60,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             loop.add_signal_handler(number, self._stop_quickly)
         app = self.wsgi
         await app.start()
-        server = Server.over(app, app.limits, app.refuse)
+        server = Server.over(app, app.limits, app.refuse, app.enter)
         for listener in self.sockets:
             listener.setblocking(False)
             server.add_socket(listener)
@@ -83,7 +83,7 @@ class DrainingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     async def _beat(self, server: Server) -> None:
         while True:
             self.notify()
-            server.sweep()
+            await server.sweep()
             if os.getppid() != self.ppid:
                 self._stop.set()  # gunicorn's master is gone: nobody would stop us later
             await asyncio.sleep(SWEEP_S)  # gunicorn's `timeout` is many times that

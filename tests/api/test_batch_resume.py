@@ -95,7 +95,7 @@ def test_another_body_under_the_key_is_refused(api: Replica, hand: Hand, other: 
 
 def test_a_line_that_was_refused_stays_so(api: Replica, hand: Hand) -> None:
     """What an earlier upload consumed is judged once, also where it would be accepted by now."""
-    body = b'{"task":"later","args":[]}\n' + b"".join(map(line, range(2, 1202)))
+    body = b'{"task":"later","args":[]}\n' + b"".join(map(line, range(2, 2402)))
     send_half(api, hand, body, "k")
     until(lambda: lines_taken(hand), 10)
     entry = hand.client.hget(keys.CATALOGUE, "add")
@@ -103,7 +103,7 @@ def test_a_line_that_was_refused_stays_so(api: Replica, hand: Hand) -> None:
     hand.client.hset(keys.CATALOGUE, "later", entry.replace(b'"name":"add"', b'"name":"later"'))
     hand.client.incr(keys.CATALOGUE_DIGEST)
     batch = upload(api, body, "k").json()
-    assert (batch["accepted"], batch["rejected"], batch["problems"][0]["code"]) == (1200, 1, "unknown_task")
+    assert (batch["accepted"], batch["rejected"], batch["problems"][0]["code"]) == (2400, 1, "unknown_task")
 
 
 def test_lost_replies_cost_nothing(proxied: Replica, proxy: RedisProxy, hand: Hand) -> None:
