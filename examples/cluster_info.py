@@ -71,7 +71,7 @@ def cluster_info_threads(clusters: list[int] | None = None, seconds: float = 3.0
         return _told("threads", pool.map(lambda cluster_id: ask_in_turn(cluster_id, seconds), asked))
 
 
-@task(timeout_s=120)
+@task(timeout_s=120, pool="thread")  # multiprocessing does not get on with what gevent patches
 def cluster_info_processes(clusters: list[int] | None = None, seconds: float = 3.0) -> list[Cluster]:
     """Ask by one process for each cluster, which leave their answers in a list of a manager's: 8 x `seconds` and their start."""
     asked = CLUSTERS if clusters is None else clusters

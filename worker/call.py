@@ -17,13 +17,6 @@ MAX_TRACEBACK: Final = 16_000  # characters, of its end, where the cause is
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """`result`: JSON."""
-
-    result: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """What it returned is no result: not JSON, or too large."""
 
@@ -40,7 +33,7 @@ class Raised:
     again: bool
 
 
-End = Returned | Refused | Raised
+End = bytes | Refused | Raised  # bytes: what it returned, as JSON
 
 
 class Brackets(Protocol):
@@ -54,7 +47,6 @@ class Brackets(Protocol):
 
 
 _forked = False
-_ONCE: Final = ((),)
 
 
 def _mark_forked() -> None:
@@ -72,12 +64,13 @@ def call(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], context: Jo
     returned is never taken for interrupted. A process that the function forked ends here, instead of being a second worker.
     """
     box: list[Any] = []
+    named = partial(task.function, **kwargs) if kwargs else task.function
     end: End | None = None
     try:
         try:
             brackets.open()
             with running(context):
-                box.extend(starmap(partial(task.function, *args, **kwargs), _ONCE))
+                box.extend(starmap(named, (args,)))
         except BaseException as error:
             end = raised(task, error)
         brackets.close()
@@ -92,7 +85,7 @@ def call(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], context: Jo
 def returned(task: Task, value: object, limit: int) -> End:
     """The end of a function that returned."""
     try:
-        return Returned(codec.encode_result(value, limit))
+        return codec.encode_result(value, limit)
     except Invalid as error:
         return Refused(error.code, error.detail)
     except BaseException as error:  # no memory for it

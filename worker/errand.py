@@ -14,7 +14,7 @@ from millpond import loader, logs
 from millpond.errors import BadSetting
 from millpond.task import JobContext, Task
 from worker import lifeline, overheard
-from worker.call import Brackets, End, Refused, Returned, call, news, raised
+from worker.call import Brackets, End, Refused, call, news, raised
 from worker.frames import Frame, Link
 from worker.orders import Orders
 from worker.stop import Stop
@@ -101,8 +101,8 @@ class Errand:
         self._tell_lines()
         self._tell_news()
         head = ("ended", self.execution, resident_kb())
-        if isinstance(end, Returned):
-            self._link.say(*head, "returned", body=end.result)
+        if isinstance(end, bytes):
+            self._link.say(*head, "returned", body=end)
         elif isinstance(end, Refused):
             self._link.say(*head, "refused", end.code, end.detail)
         else:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from millpond import codec, rq
 from millpond.fields import Fields
 from millpond.moves import Claimed, Outcome
-from worker.call import End, Refused, Returned, clean
+from worker.call import End, Refused, clean
 from worker.run import Run
 from worker.stop import Stop
 
@@ -34,9 +34,8 @@ def unbegun(claimed: Claimed, why: Stop) -> Outcome:
 def ended(run: Run, end: End) -> Outcome:
     """The function ended by itself. What it returned may still be no result; another attempt would return the same, so none is
     made. Whatever it raised is its own failure, unless it was told to end."""
-    if isinstance(end, Returned):
-        rq_result = rq.return_value(end.result) if run.adopted else b""
-        return _ended(run, "finished", "", b'{"result":' + end.result + b"}", rq_result)
+    if isinstance(end, bytes):
+        return _ended(run, "finished", "", b'{"result":' + end + b"}", rq.return_value(end) if run.adopted else b"")
     if isinstance(end, Refused):
         return _ended(run, "failed", end.code, _error(end.code, end.detail), b"")
     if run.stop:

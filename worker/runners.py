@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from millpond import codec, logs
 from worker import outcome
-from worker.call import End, Raised, Refused, Returned
+from worker.call import End, Raised, Refused
 from worker.errand import RunnerOrders
 from worker.frames import Frame
 from worker.inbox import Died, Inbox
@@ -214,7 +214,7 @@ class _Given:
 def _end_of(how: list[Any], result: bytes) -> End:
     match how:
         case ["returned"]:
-            return Returned(result)
+            return result
         case ["refused", code, detail]:
             return Refused(code, detail)
         case [_, message, trace, again]:

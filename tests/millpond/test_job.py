@@ -84,7 +84,7 @@ def test_what_is_usual_takes_no_memory(client: redis.Redis) -> None:
     ours = {"description", "timeout"}
     assert submission_fields(PLAIN, Overrides()).keys() == ours
     assert job.retry == RetryPolicy()
-    assert job.timeout_s == 60
+    assert job.timeout_s == 180
 
 
 def test_a_submission_overrides_its_task() -> None:
@@ -193,7 +193,7 @@ def test_only_undecodable_escapes(hash: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     ("hash", "seconds"),
     [
-        ({}, None),
+        ({}, 180),
         ({"timeout": b"-1"}, None),
         ({"timeout": b"180"}, 180),
         ({"timeout_ms": b"0"}, None),

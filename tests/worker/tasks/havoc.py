@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Literal
 
+from chores import note  # type: ignore[import-not-found]
+
 from millpond import current_job, task
 
 _kept: list[bytearray] = []
@@ -80,8 +82,9 @@ def attentive() -> bool:
 
 
 @task
-def brink(seconds: float) -> str:
+def brink(file: str, seconds: float) -> str:
     """Turn until the very end of its time."""
+    note(file, "brink")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         pass
@@ -89,8 +92,9 @@ def brink(seconds: float) -> str:
 
 
 @task
-def yields(seconds: float) -> str:
+def yields(file: str, seconds: float) -> str:
     """As brink, giving way to others."""
+    note(file, "brink")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(0.0005)
