@@ -97,7 +97,7 @@ class Offer:
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.terms = Terms(entry)
-        self.head = codec.render([entry.name, None])[:-1]  # of the payload
+        self.args_at = len(codec.render([entry.name, None]))  # in the payload, which goes on there: a comma is as long as a bracket
         self.blank = _blank(self)
 
 
@@ -140,10 +140,9 @@ class Order:
         """That job as HTTP shows it."""
         if self.body:
             return codec.render(self.accepted(answer).public())
-        data, head = self.submission.data, len(self.offer.head)
         moment = _moment(answer.created_ms)
         args = codec.render(self.args)
-        kwargs = data[head + len(args) + 2 : -1]
+        kwargs = self.submission.data[self.offer.args_at + len(args) + 1 : -1]
         return self.offer.blank % {b"id": answer.id.encode(), b"args": args, b"kwargs": kwargs, b"at": moment}
 
 

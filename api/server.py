@@ -25,7 +25,7 @@ from millpond.errors import MillpondError, TooLarge, Unavailable
 CHUNK_BYTES = 16 << 10  # read at once; Tornado zero-fills a buffer of this size for each read, its default of 64 KiB costs 20 us
 GRACE_S = 0.2  # how long a connection at rest is kept when a drain begins: its next request may be on the way
 LINGER_S = 2.0  # how long a refused client gets to read its answer
-SWEEP_S = 0.5  # between two looks at all connections; a stage may end two of them before its limit, never after it
+SWEEP_S = 0.5  # between two looks at all connections; a stage ends two or three of them before its limit, never after it
 UNREAD_BYTES = 64 << 20  # answers that nobody takes; beyond it, those that wait longest are dropped before their time
 SPARE = 32  # connections beyond the limit, for `VITAL` requests alone: who is full is not dead
 VITAL = ("/livez", "/readyz", "/metrics")
@@ -144,7 +144,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         moved = self.received if stage == "stream" else self.connection.stream.taken if stage == "answer" else 0
         if (stage, moved) != self.seen:
             self.seen, self.since = (stage, moved), now
-        elif (limit := self.server.limits.of(stage)) is not None and now - self.since > max(limit - 2 * SWEEP_S, limit / 2):
+        elif (limit := self.server.limits.of(stage)) is not None and now - self.since > max(limit - 3 * SWEEP_S, limit / 2):
             self._end(stage)
         return stage
 

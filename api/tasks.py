@@ -26,7 +26,7 @@ class Catalogue:
         self._offers: dict[str, Offer] = {}
         self._digest: bytes | None = None
         self._looked = 0.0
-        self._fault: NotDone | None = None  # of the last look
+        self._refusal = ""  # of the last look; empty: it saw the tasks
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -64,17 +64,17 @@ class Catalogue:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         async with self._turn:
-            if self._fault and self._looked >= asked:
-                raise self._fault  # while we waited for our turn, somebody looked for us
+            if self._refusal and self._looked >= asked:
+                raise NotDone(self._refusal)  # while we waited for our turn, somebody looked for us
             if not self._offers or loop.time() - self._looked >= _EAGER_S:
                 await self._look()
 
     async def _look(self) -> None:
         try:
             await self._read()
-            self._fault = None
-        except NotDone as fault:
-            self._fault = fault
+            self._refusal = ""
+        except NotDone as error:
+            self._refusal = error.detail
             raise
         finally:
             self._looked = asyncio.get_running_loop().time()

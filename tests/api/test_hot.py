@@ -3,6 +3,8 @@
 import re
 from typing import Self
 
+import pytest
+
 from tests.api.fuzz import bodies
 from tests.api.hand import Hand
 from tests.api.replica import Replica
@@ -40,6 +42,7 @@ class Pipe:
         self._socket.close()
 
 
+@pytest.mark.timeout(900)
 def test_the_same_bytes_have_the_same_answer(api: Replica, hand: Hand, full: bool) -> None:
     statuses = set()
     with Pipe(api) as hot, Pipe(api) as plain:

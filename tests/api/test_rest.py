@@ -22,7 +22,7 @@ from millpond import keys
 from tests.api.hand import Hand
 from tests.api.raw import JOB, post
 from tests.api.replica import Replica
-from tests.until import until
+from tests.until import holds, until
 
 COUNT, FULL_COUNT = 200, 10_000
 IDLE_S = 1  # of `hasty`
@@ -142,8 +142,7 @@ async def test_nothing_is_left_of_a_connection_that_rested() -> None:
         with pytest.raises(StreamClosedError):
             await rests
         del stream, rests
-        await asyncio.sleep(0)
-        assert left() is None
+        await asyncio.to_thread(until, lambda: left() is None, 5, "nothing is left")
     finally:
         gc.enable()
 
@@ -153,12 +152,9 @@ async def test_what_follows_a_request_in_hand_waits_in_the_kernel() -> None:
     stream = Stream(ours, read_chunk_size=1000)
     with theirs:
         stream.rest(lambda data: 1)
-        for _ in range(20):
-            theirs.send(b"x" * 1000)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        assert stream.in_hand
-        assert stream.buffered <= 2000
+        theirs.send(b"x" * 20_000)
+        await asyncio.to_thread(until, lambda: stream.in_hand and stream.buffered == 2000, 5, "two pieces are read")
+        await asyncio.to_thread(holds, lambda: stream.buffered == 2000, 0.2, "the rest waits")
         stream.close()
 
 

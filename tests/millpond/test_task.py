@@ -27,7 +27,7 @@ def double(n: int) -> int:
 
 
 async def wait() -> None:
-    await asyncio.sleep(0)
+    """Ends at once."""
 
 
 def test_a_task_stays_a_plain_function() -> None:
@@ -171,13 +171,14 @@ def test_each_thread_and_each_coroutine_has_its_own_job() -> None:
         with running(JobContext(id=id)):
             return current_job().id
 
-    async def in_loop(id: str) -> str:
+    async def in_loop(id: str, together: asyncio.Barrier) -> str:
         with running(JobContext(id=id)):
-            await asyncio.sleep(0)
+            await together.wait()
             return current_job().id
 
     async def both() -> list[str]:
-        return await asyncio.gather(*(in_loop(str(n)) for n in range(5)))
+        together = asyncio.Barrier(5)
+        return await asyncio.gather(*(in_loop(str(n), together) for n in range(5)))
 
     with ThreadPoolExecutor(5) as pool:
         assert list(pool.map(in_thread, "abcde")) == list("abcde")

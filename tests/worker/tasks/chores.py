@@ -112,12 +112,14 @@ async def block_loop(file: str, seconds: float) -> None:
 async def orphan_exit() -> None:
     """End the interpreter from an asyncio task that nobody awaits."""
 
+    leaves = asyncio.Event()
+
     async def leave() -> None:
+        leaves.set()
         sys.exit(3)
 
     asyncio.get_running_loop().create_task(leave())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await leaves.wait()
 
 
 @task
