@@ -90,7 +90,8 @@ class Stage:
 
     def log(self) -> str:
         """The end of what all processes said."""
-        return (self.folder / "log").read_text(errors="replace")[-4000:]
+        path = self.folder / "log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
 
 class Product:

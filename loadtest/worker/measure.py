@@ -12,8 +12,7 @@ from loadtest.stage import Process, RedisServer, cpu_s, wait
 from loadtest.worker.counts import Count
 
 PATIENCE_S = 120.0
-_REST_S = 1.0  # in which a worker that has started uses no more CPU for that
-_STARTING = 0.1  # CPU seconds in that time, for each worker
+_STARTING_S = 0.1  # of CPU, for each worker
 
 
 class Unclean(RuntimeError):
@@ -86,15 +85,15 @@ def total_cpu_s(workers: Sequence[Process]) -> float:
     return sum(map(cpu_s, workers))
 
 
-def settle(workers: Sequence[Process]) -> None:
-    """Wait until workers have done what they do when they start."""
+def settle(workers: Sequence[Process], rest_s: float) -> None:
+    """Wait until workers have done what they do when they start: until they use hardly any CPU for so long."""
     seen, since = total_cpu_s(workers), time.monotonic()
 
     def rest() -> bool:
         nonlocal seen, since
         now = total_cpu_s(workers)
-        if now - seen > _STARTING * len(workers):
+        if now - seen > _STARTING_S * len(workers):
             seen, since = now, time.monotonic()
-        return time.monotonic() - since >= _REST_S
+        return time.monotonic() - since >= rest_s
 
     wait(rest, "the workers have started", every_s=0.1)

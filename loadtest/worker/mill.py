@@ -37,10 +37,11 @@ def burn(turns: int) -> Work:
 
 
 class Mill:
-    """`product`: with its tasks known and no worker running."""
+    """`product`: with its tasks known and no worker running. `rest_s`: see `settle`."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, rest_s: float) -> None:
         self.product = product
+        self._rest_s = rest_s
 
     @contextmanager
     def crew(self, replicas: int = 1, core: Core = SERVER, env: Mapping[str, str] = MappingProxyType({})) -> Iterator[Sequence[Process]]:
@@ -49,7 +50,7 @@ class Mill:
             before = {worker["name"] for worker in client.workers()}
             workers = [self.product.worker(core, **env) for _ in range(replicas)]
             wait(lambda: len({worker["name"] for worker in client.workers()} - before) >= replicas, "the workers are there", every_s=0.2)
-        settle(workers)
+        settle(workers, self._rest_s)
         yield workers
         for worker in workers:
             worker.terminate()

@@ -14,10 +14,10 @@ from loadtest.worker.measure import PATIENCE_S, Round, Sample, measure, settle
 
 
 class Peers:
-    """All of them, one at a time, with a Redis that has the settings of Millpond's own."""
+    """All of them, one at a time, with a Redis that has the settings of Millpond's own. `rest_s`: see `settle`."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, stage: Stage, rest_s: float) -> None:
+        self._stage, self._rest_s = stage, rest_s
         self._server: RedisServer = stage.redis("peers", NO_LIMIT | {"appendfsync": "everysec"})
 
     def run(self, one: Contender, jobs: int) -> Sample:
@@ -51,7 +51,7 @@ class Peers:
             before = client.info("clients")["connected_clients"]
             worker = self._stage.run(*one.command, core=SERVER, python=str(one.python), PEER_REDIS_PORT=str(self._server.port))
             wait(lambda: client.info("clients")["connected_clients"] > before, f"{one.title} is there")
-        settle([worker])
+        settle([worker], self._rest_s)
         yield [worker]
         stop(worker)
 

@@ -28,18 +28,21 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """How much is done. `only`: names of contenders, beside Millpond; none: all. `jobs`: Millpond's no-op jobs in a round, of which
-    slower ones get their share. `seconds`: of every other measurement, at best. `call_s`: of one call in the clusters' part."""
+    slower ones get their share. `seconds`: of every other measurement, at best. `call_s`: of one call in the clusters' part. `rest_s`: for
+    which a worker uses no CPU before it is taken for started."""
 
     rounds: int = 3
     jobs: int = 20_000
     seconds: float = 4.0
     per_s: float = 500.0
     call_s: float = CALL_S
+    replicas: Sequence[int] = REPLICAS
+    rest_s: float = 1.0
     only: Sequence[str] = ()
     parts: Sequence[str] = PARTS
 
 
-QUICK = Size(rounds=1, jobs=400, seconds=0.25, per_s=100.0, call_s=0.05)
+QUICK = Size(rounds=1, jobs=400, seconds=0.25, per_s=100.0, call_s=0.05, replicas=(1, 2), rest_s=0.2)
 
 
 @dataclass(slots=True)
@@ -79,11 +82,11 @@ class Bench:
     """The parts, each a method that fills its figures."""
 
     def __init__(self, stage: Stage, size: Size, figures: Figures, say: Say) -> None:
-        self._stage, self._size, self._figures, self._say = stage, size, figures, say
+        self._size, self._figures, self._say = size, figures, say
         product: Product = stage.product(MILLPOND_DURABILITY="everysec")  # at least: a round sets what its Redis does
         product.know_tasks(**TASKS)
-        self.mill = Mill(product)
-        self._peers = Peers(stage)
+        self.mill = Mill(product, size.rest_s)
+        self._peers = Peers(stage, size.rest_s)
 
     def noop(self) -> None:
         """Jobs that do nothing, on one core."""
@@ -106,7 +109,7 @@ class Bench:
     def replicas(self) -> None:
         """The same work on more replicas."""
         self.mill.sync("everysec")
-        for number in self._in_turn("replicas", REPLICAS, 1):
+        for number in self._in_turn("replicas", self._size.replicas, 1):
             found = scaled(self.mill, number, self._size.seconds, self._size.jobs // 2)
             self._figures.replicas.setdefault(number, []).append(found)
 
@@ -129,7 +132,7 @@ class Bench:
             self._figures.absent["sustained"] = "PostgreSQL's server programs are not installed"
             return
         self._say("sustained: API, worker, collector and PostgreSQL")
-        self._figures.sustained = sustained(self._stage.folder / "sustained", programs, self._size.jobs // 2, self._size.seconds)
+        self._figures.sustained = sustained(programs, self._size.jobs // 2, self._size.seconds, self._size.rest_s)
 
     def clusters(self) -> None:
         """The article's question."""

@@ -3,6 +3,7 @@
 A rate is held when every submission is accepted and the last one is on record a second after it was answered.
 """
 
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,12 +54,11 @@ class Sustained:
         return max((step.offered_per_s for step in self.steps if step.held), default=0.0)
 
 
-def sustained(folder: Path, programs: Path, jobs: int, seconds: float) -> Sustained:
-    """Measure, with a Millpond of its own."""
-    folder.mkdir(mode=0o711)
-    with Stage(folder) as stage:
+def sustained(programs: Path, jobs: int, seconds: float, rest_s: float) -> Sustained:
+    """Measure, with a Millpond of its own. `programs`: where PostgreSQL's are."""
+    with tempfile.TemporaryDirectory(prefix="millpond-sustained-") as name, Stage(Path(name)) as stage:
         database = postgres.start(stage, programs)
-        mill = Mill(stage.product(MILLPOND_DATABASE_URL=database.url))
+        mill = Mill(stage.product(MILLPOND_DATABASE_URL=database.url), rest_s)
         mill.product.know_tasks()
         with mill.crew() as workers:
             services = {"worker": workers[0], "Redis": mill.product.redis.process, "collector": mill.product.collector()}
