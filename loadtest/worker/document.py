@@ -16,7 +16,7 @@ from loadtest.worker.run import Figures
 from loadtest.worker.slots import POOLS, Pool, Use
 from loadtest.worker.sustained import GOAL_PER_S
 
-WORKER_US, REDIS_US, LEAST_PER_S = 100, 80, 7_000
+PER_S, LEAST_PER_S, WORKER_US, REDIS_US = 10_000, 7_000, 100, 80
 P50_MS, P99_MS = 5.0, 25.0
 OURS = (MILLPOND.name, SYNCED.name)
 
@@ -60,7 +60,8 @@ def _noop(noop: Mapping[str, Sequence[Sample]], one: Contender) -> Document:
 
 def _our_goals(row: Document) -> Document:
     return {
-        "per_s": goal(row["per_s"], LEAST_PER_S),
+        "per_s": goal(row["per_s"], PER_S),
+        "least_per_s": goal(row["per_s"], LEAST_PER_S),
         "worker_us": goal(row["worker_us"], WORKER_US, at_most=True),
         "redis_us": goal(row["redis_us"], REDIS_US, at_most=True),
     }
@@ -129,7 +130,7 @@ def _sustained(figures: Figures) -> Document | None:
         return None
     return asdict(found) | {
         "held_per_s": found.held_per_s,
-        "steps": [asdict(step) | {"held": step.held} for step in found.steps],
+        "steps": [asdict(step) | {"per_s": step.per_s, "held": step.held} for step in found.steps],
         "goals": {"held_per_s": goal(found.held_per_s, GOAL_PER_S)},
     }
 

@@ -52,7 +52,7 @@ def _noop(found: Document) -> Table:
         if row := found["noop"].get(one.name):
             figures = (f"{row['per_s']:,.0f}", f"{row['worker_us']:,.0f}", f"{row['redis_us']:,.0f}")
             ratios = ("", "") if one.name == MILLPOND.name else (times(row["ratio"]), f"{row['cpu_ratio']['median']:.1f}")
-            goals = _goals(row, per_s="{}/s", worker_us="{} us", redis_us="Redis {} us", ratio="{}")
+            goals = _goals(row, per_s="{}/s", least_per_s="{}/s", worker_us="{} us", redis_us="Redis {} us", ratio="{}")
             table.add_row(_title(found, one), *figures, *ratios, goals, one.guarantee)
     return table
 
@@ -99,14 +99,14 @@ def _latency(found: Document) -> Table:
 
 def _sustained(found: Document) -> Table:
     row = found["sustained"]
-    table = _table("End to end, recorded in PostgreSQL", "", "jobs/s", "behind", "goal")
+    table = _table("End to end, fsync always, recorded in PostgreSQL", "", "jobs/s", "behind", "goal")
     cpu = ", ".join(f"{name} {us:,.0f}" for name, us in row["cpu_us"].items())
     table.add_row(f"waiting jobs, from the first to the last record; us of CPU: {cpu}", f"{row['drained_per_s']:,.0f}", "", "")
     for step in row["steps"]:
         verdict = "held" if step["held"] else f"not held, {step['refused']} refused"
         table.add_row(
             f"{step['offered_per_s']:,} a second offered: {verdict}",
-            f"{step['accepted'] / step['seconds']:,.0f}",
+            f"{step['per_s']:,.0f}",
             f"{step['behind_s']:.2f} s",
             "",
         )

@@ -11,7 +11,7 @@ from loadtest import postgres
 from loadtest.intake.machine import installed, machine, versions
 from loadtest.stage import REST, Product, Stage
 from loadtest.worker.clusters import CALL_S, TASKS, Asked, ask
-from loadtest.worker.contenders import CONTENDERS, MILLPOND, PACKAGES, SYNCED, TASKIQ_PACKAGES, TASKIQ_PYTHON, Contender, missing
+from loadtest.worker.contenders import CONTENDERS, MILLPOND, PACKAGES, TASKIQ_PACKAGES, TASKIQ_PYTHON, Contender, missing
 from loadtest.worker.latency import Paced, seen, theirs, told
 from loadtest.worker.measure import Sample
 from loadtest.worker.mill import NOOP, Mill
@@ -148,6 +148,6 @@ class Bench:
                 yield one
 
     def _present(self, contenders: Sequence[Contender]) -> list[Contender]:
-        wanted = [one for one in contenders if not self._size.only or one in (MILLPOND, SYNCED) or one.name in self._size.only]
+        wanted = [one for one in contenders if not self._size.only or one is MILLPOND or one.name in self._size.only]
         self._figures.absent |= {one.name: why for one in wanted if (why := missing(one))}
         return [one for one in wanted if one.name not in self._figures.absent]
