@@ -30,6 +30,7 @@ def document(figures: Figures) -> Document:
         "machine": figures.machine,
         "versions": figures.versions,
         "absent": figures.absent,
+        "again": figures.again,
         "noop": {one.name: _noop(figures.noop, one) for one in CONTENDERS if one.name in figures.noop},
         "slots": {pool.name: _slots(pool, figures.slots[pool.name]) for pool in POOLS if pool.name in figures.slots},
         "replicas": {str(number): _replicas(figures, number) for number in figures.replicas},

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from loadtest.generator import Load
+from loadtest.intake.rounds import TRIES
 from loadtest.stage import SERVER, Core, Process, Product, drive, stop, wait
 from loadtest.worker.counts import RQ_FINISHED, RQ_WAITING
 from loadtest.worker.measure import Round, Sample, Unclean, measure, settle
 from millpond.client import Client
-
-_ACCEPTED = 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,15 @@ class Mill:
         for worker in workers:
             stop(worker)
 
-    def fill(self, work: Work, jobs: int) -> None:
-        """Put jobs into the queue."""
-        load = Load(port=self.product.port, path="/v1/jobs", before=work.before, after=work.after, seconds=600, requests=jobs)
-        if (statuses := drive(load).statuses) != {_ACCEPTED: jobs}:
-            raise Unclean(f"{jobs} submissions of {work.title}: answers by status {statuses}")
+    def fill(self, work: Work, jobs: int) -> int:
+        """Put jobs into the queue, and answer how many wait. What was refused, as by a disk that stalls, is submitted again."""
+        with self.product.redis.client() as client:
+            for _ in range(TRIES):
+                if (short := jobs - RQ_WAITING(client)) > 0:
+                    drive(Load(port=self.product.port, path="/v1/jobs", before=work.before, after=work.after, seconds=600, requests=short))
+            if (waiting := RQ_WAITING(client)) < jobs:
+                raise Unclean(f"{jobs} submissions of {work.title}: {waiting} jobs in Redis")
+        return waiting
 
     def sync(self, fsync: str) -> None:
         """Set what Redis does with a write from now on."""
@@ -72,7 +75,7 @@ class Mill:
         """Let the workers run jobs that all wait already. `filled`: called when they do."""
         with Client(self.product.url) as client:
             client.pause("default")
-            self.fill(work, jobs)
+            jobs = self.fill(work, jobs)
             filled()
             return measure(
                 Round(

@@ -22,6 +22,7 @@ def tables(found: Document) -> Iterator[str | Table]:
     parts = {"noop": _noop, "slots": _slots, "replicas": _replicas, "latency": _latency, "sustained": _sustained, "clusters": _clusters}
     yield from (table(found) for part, table in parts.items() if found[part])
     yield from (f"{name}: left out, {why}" for name, why in found["absent"].items())
+    yield from (f"measured once more: {why}" for why in found["again"])
 
 
 def _table(title: str, *columns: str) -> Table:

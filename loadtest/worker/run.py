@@ -4,11 +4,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from loadtest import postgres
 from loadtest.intake.machine import installed, machine, versions
+from loadtest.intake.rounds import TRIES
 from loadtest.stage import REST, Product, Stage
 from loadtest.worker.clusters import CALL_S, TASKS, Asked, ask
 from loadtest.worker.contenders import CONTENDERS, MILLPOND, PACKAGES, TASKIQ_PACKAGES, TASKIQ_PYTHON, Contender, missing
@@ -47,12 +49,14 @@ QUICK = Size(rounds=1, jobs=400, seconds=0.25, per_s=100.0, call_s=0.05, replica
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured, by contender, pool or way. `absent`: contender or part -> why it was left out."""
+    """What was measured, by contender, pool or way. `absent`: contender or part -> why it was left out; `again`: what was
+    measured once more, and why."""
 
     size: Size
     machine: dict[str, object] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    again: list[str] = field(default_factory=list)
     noop: dict[str, list[Sample]] = field(default_factory=dict)
     slots: dict[str, list[Use]] = field(default_factory=dict)
     replicas: dict[int, list[Scaled]] = field(default_factory=dict)
@@ -92,7 +96,7 @@ class Bench:
         """Jobs that do nothing, on one core."""
         for one in self._in_turn("no-op jobs", self._present(CONTENDERS)):
             jobs = max(20, round(self._size.jobs * one.share))
-            sample = self._peers.run(one, jobs) if one.command else self._noop(one, jobs)
+            sample = self._patiently(partial(self._peers.run, one, jobs)) if one.command else self._noop(one, jobs)
             self._figures.noop.setdefault(one.name, []).append(sample)
 
     def _noop(self, one: Contender, jobs: int) -> Sample:
@@ -119,7 +123,7 @@ class Bench:
         for one in self._in_turn("open loop", self._present(CONTENDERS), 1):
             rows = self._figures.latency.setdefault(one.name, [])
             if one.command:
-                rows.append(theirs(self._peers, one, per_s, seconds))
+                rows.append(self._patiently(partial(theirs, self._peers, one, per_s, seconds)))
                 continue
             self.mill.sync(one.fsync)
             with self.mill.crew():
@@ -132,13 +136,24 @@ class Bench:
             self._figures.absent["sustained"] = "PostgreSQL's server programs are not installed"
             return
         self._say("sustained: API, worker, collector and PostgreSQL")
-        self._figures.sustained = sustained(programs, self._size.jobs // 2, self._size.seconds, self._size.rest_s)
+        jobs, seconds, rest_s = self._size.jobs // 2, self._size.seconds, self._size.rest_s
+        self._figures.sustained = self._patiently(partial(sustained, programs, jobs, seconds, rest_s))
 
     def clusters(self) -> None:
         """The article's question."""
         self._say(f"clusters: {self._size.call_s:g} s a call")
         self.mill.sync("everysec")
         self._figures.clusters = ask(self.mill, self._size.call_s)
+
+    def _patiently(self, measured: Callable[[], T]) -> T:
+        """Measured again, a few times, where something did not come in time: on a machine that others use, disks stall."""
+        for _ in range(TRIES - 1):
+            try:
+                return measured()
+            except TimeoutError as error:
+                self._figures.again.append(str(error))
+                self._say(f"once more, {error}")
+        return measured()
 
     def _in_turn(self, what: str, contenders: Sequence[T], rounds: int = 0) -> Iterator[T]:
         """Each of them in each round; `rounds`: instead of the size's own number."""
