@@ -17,6 +17,11 @@ def in_sorted_set(name: str) -> Count:
     return lambda client: int(client.zcard(name))
 
 
+def in_set(name: str) -> Count:
+    """The members of a set."""
+    return lambda client: int(client.scard(name))
+
+
 def in_hash(name: str) -> Count:
     """The fields of a hash."""
     return lambda client: int(client.hlen(name))

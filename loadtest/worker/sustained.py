@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtest import postgres
 from loadtest.generator import Load
 from loadtest.stage import Process, Product, Stage, cpu_s, drive, wait
-from loadtest.worker.counts import Count
+from loadtest.worker.counts import in_set
 from loadtest.worker.measure import PATIENCE_S
 from loadtest.worker.mill import NOOP, Mill
 
@@ -21,7 +21,7 @@ _STEP = 500
 _HELD_S = 1.0
 _IN_TIME = 0.95  # of the offered rate
 _ACCEPTED = 202
-_open: Count = lambda client: int(client.scard("mp:open"))  # noqa: E731
+_open = in_set("mp:open")  # accepted, and not on record as ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
