@@ -38,6 +38,7 @@ class Crowd:
         for id in waiting:
             mill.wait(id, "started")
         mill.result(mill.submit("doze", mill.file, 0.0))  # its loop keeps three files open
+        until(lambda: any(one["cmd"] == "blpop" for one in mill.client.client_list()), 5, "it sleeps, on a connection of its own")
         return cls(pool, mill, worker, gate, waiting, _files(worker))
 
     def undisturbed(self) -> None:
