@@ -81,6 +81,7 @@ in_processes_alone = pytest.mark.parametrize("crowd", ["process"], indirect=True
     [
         ("spin", ["{notes}", 30.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("nap", ["{notes}", 1.2], {"timeout_ms": 1_000}, ("failed", "timeout")),
+        ("block_loop", ["{notes}", 2.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("doze", ["{notes}", 30.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("stubborn", ["{notes}", 4.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("attentive", [], {"timeout_ms": 200}, ("finished", "")),
