@@ -44,6 +44,14 @@ def nap(file: str, seconds: float) -> int:
     return os.getpid()
 
 
+@task
+def stay(file: str, gate: str) -> None:
+    """Go on until a file is there."""
+    note(file, "begin")
+    while not Path(gate).exists():
+        sleep(0.05)
+
+
 @task(rerun="never")
 def once(file: str, seconds: float) -> int:
     """As nap, for what must not be started twice."""
@@ -142,8 +150,8 @@ def flaky(file: str, failures: int) -> int:
 def choosy(file: str, kind: str) -> None:
     """Raise what is tried again, or what is not, or be too late."""
     note(file, "begin")
-    if kind == "TimeoutError":
-        sleep(60)
+    while kind == "TimeoutError":
+        sleep(0.01)  # hears that its time is over; in a long sleep its next attempt would wait for it
     raise {"OSError": OSError, "ConnectionResetError": ConnectionResetError, "ValueError": ValueError}[kind]
 
 
