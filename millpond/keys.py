@@ -61,6 +61,7 @@ PREFIXES: Final = {
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
+    "RUNS": "mp:runs:",  # {job}                   STRING runs so far of an id that a stock producer chose; expires in a year
     "BATCH": "mp:batch:",  # {batch}               HASH counter of lines, counts of jobs, the first problems
     "BATCH_KEY": "mp:batchkey:",  # {digest}       STRING the batch of an Idempotency-Key
     "IDEMPOTENCY": "mp:idempotency:",  # {slot}:{level}:{number}  HASH digest -> raw id, body digest; + if full
