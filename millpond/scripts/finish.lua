@@ -69,9 +69,9 @@ local function settle(job, outcome)
   end
 end
 
--- Jobs of stock RQ that wait for this one, whoever put it, are its worker's to move on, also where this is said a second time.
+-- Jobs of stock RQ that wait for this one are its worker's to move on, also where this is said a second time.
 local function answer(job)
-  local waited_for = FINAL[job.state] and (try('SCARD', job.key .. ':dependents') or 0) > 0
+  local waited_for = job.adopted and FINAL[job.state] and (try('SCARD', job.key .. ':dependents') or 0) > 0
   return waited_for and 'dependents' or 'done'
 end
 

@@ -151,7 +151,7 @@ local function adopt(job)
   if not ADOPTED[job.status] or call('HEXISTS', job.key, 'data') == 0 then return false end
   local seconds = tonumber(job.timeout or '') or 180
   job.state, job.run, job.created_ms, job.adopted = ADOPTED[job.status], next_run(job.id, 0), NOW, '1'
-  job.version = may_come_again(job.id) and NOW or 1 -- above that of any job before it
+  job.version = may_come_again(job.id) and NOW * 1000 or 1 -- above that of any job before it
   call('HSET', job.key, 'state', job.state, 'version', int(job.version), 'run', int(job.run), 'owner', 'public', 'adopted', '1',
     'place', 'queue', 'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
   call('PERSIST', job.key)
