@@ -44,6 +44,15 @@ def nap(file: str, seconds: float) -> int:
     return os.getpid()
 
 
+@task
+def stay(file: str, gate: str) -> int:
+    """Go on until a file is there."""
+    note(file, "begin")
+    while not Path(gate).exists():
+        sleep(0.05)
+    return os.getpid()
+
+
 @task(rerun="never")
 def once(file: str, seconds: float) -> int:
     """As nap, for what must not be started twice."""
