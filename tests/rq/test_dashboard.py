@@ -1,17 +1,14 @@
 """rq-dashboard on a busy Millpond: every page tells what is so, every button is obeyed and recorded, and strands nothing."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rq.command import send_stop_job_command
-from rq.exceptions import NoSuchJobError
 from rq.job import cancel_job
 from rq.serializers import JSONSerializer
 
-from millpond.client import ApiError
 from tests.rq import dashboard as dashboards
 from tests.rq.beside import Beside
 from tests.rq.dashboard import Dashboard
@@ -52,6 +49,10 @@ def _busy(beside: Beside) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nothing_stranded(beside: Beside, gate: Path) -> Iterator[None]:
     yield
+    for id in beside.queue.deferred_job_registry.get_job_ids(cleanup=False):
+        beside.fetch(id).delete()
+    for id in beside.queue.scheduled_job_registry.get_job_ids(cleanup=False):
+        beside.api.cancel(id)
     gate.touch()
     beside.api.resume("default")
     beside.settle_own()
@@ -66,7 +67,7 @@ def cleared(beside: Beside, dashboard: Dashboard) -> None:
 
 
 @pytest.fixture
-def each(cleared: None, beside: Beside, gate: Path) -> Iterator[dict[str, list[str]]]:
+def each(cleared: None, beside: Beside, gate: Path) -> dict[str, list[str]]:
     """Jobs in every registry: registry -> ids."""
     found: dict[str, list[str]] = {"started": beside.hold(gate, 3)}
     beside.running(found["started"])
@@ -83,12 +84,7 @@ def each(cleared: None, beside: Beside, gate: Path) -> Iterator[dict[str, list[s
     found["deferred"] = [beside.queue.enqueue("echo", depends_on=found["started"][0]).id]
     beside.api.pause("default")
     found["queued"] = [beside.submit("echo") for _ in range(3)]
-    yield found
-    for id in found["scheduled"]:
-        with suppress(ApiError):  # it may have ended
-            beside.api.cancel(id)
-    with suppress(NoSuchJobError):
-        beside.fetch(found["deferred"][0]).delete()
+    return found
 
 
 ENDS = ("finished", "finished", "failed", "stopped", "canceled")
