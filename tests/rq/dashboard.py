@@ -12,6 +12,7 @@ from typing import Any
 
 from rq_dashboard.cli import make_flask_app
 
+from tests.pace import within
 from tests.processes import ROOT, Process, free_port, listens
 
 COMMAND = Path(sys.executable).with_name("rq-dashboard")
@@ -23,7 +24,7 @@ class Dashboard(Process):
 
     def __init__(self, log: Path, redis_url: str, *options: str) -> None:
         self.port = free_port()
-        where = ("--bind", "127.0.0.1", "--port", str(self.port), "--redis-url", redis_url)
+        where = ("--bind", "127.0.0.1", "--port", str(self.port), "--redis-url", f"{redis_url}?socket_timeout={within(5)}")
         super().__init__([COMMAND, *where, *options], log)
 
     def ready(self) -> bool:
@@ -32,7 +33,9 @@ class Dashboard(Process):
     def ask(self, path: str, method: str = "GET") -> tuple[int, bytes]:
         """The status and the body of the answer."""
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method), timeout=30) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method), timeout=within(10)
+            ) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
