@@ -432,7 +432,7 @@ MUTATIONS = [
         (GATES,),
     ),
     Mutation(
-        7, "what began gives its start back", GATE, "if call('ZSCORE', STARTS .. gate.key, member) == 'inf' then", "if true then", (GATES,)
+        7, "what began gives its start back", GATE, "if call('ZSCORE', STARTS .. gate.key, member) ~= 'inf' then", "if false then", (GATES,)
     ),
     Mutation(
         7,
@@ -556,7 +556,7 @@ MUTATIONS = [
         8,
         "a job made anew repeats its run",
         f"{LUA}/retry.lua",
-        "'run', int(run + 1)",
+        "'run', int(next_run(id, run))",
         "'run', int(run)",
         ("test_a_job_made_anew_from_its_record_goes_on_in_its_row",),
     ),
@@ -621,8 +621,8 @@ MUTATIONS = [
         12,
         "a job taken over keeps RQ's expiry",
         JOB,
-        "  call('PERSIST', job.key)\n  open(job)\n  emit(job.id, 1, 'accepted')",
-        "  open(job)\n  emit(job.id, 1, 'accepted')",
+        "  call('PERSIST', job.key)\n  open(job)\n  emit(job.id, job.version, 'accepted')",
+        "  open(job)\n  emit(job.id, job.version, 'accepted')",
         ("test_no_job_expires_by_itself",),
     ),
     Mutation(12, "grace is none", f"{LUA}/forget.lua", "int(NOW), 'LIMIT'", "'+inf', 'LIMIT'", ("test_forgotten_only_after_its_grace",)),
