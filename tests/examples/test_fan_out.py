@@ -1,0 +1,72 @@
+"""The articles' question through Millpond, under each pool and as a fan-out over four replicas: the same data, each in its own time."""
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import pytest
+
+from examples.cluster_info import CLUSTERS, Cluster, ask_in_turn
+from examples.fan_out import cluster_info_by_jobs
+from millpond.client import Client
+from tests.pace import within
+from tests.servers import RedisServer
+from tests.system.site import Site
+from tests.until import until
+
+POOLS = ("thread", "process", "gevent")
+REPLICAS = 4
+
+
+@pytest.fixture(scope="module")
+def client(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Of a site with four replicas, whose slots all calls together fill, and a worker of each other pool with a queue of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    with redis_server.client() as redis:
+        redis.flushall()
+    with Site(folder, redis_server.url, f"sqlite:///{folder}/record.db", TASKS="examples", CONCURRENCY=4) as site:
+        site.start(workers=REPLICAS)
+        for pool in ("process", "gevent"):
+            site.add_worker(POOL=pool, QUEUES=pool)
+        with site.client() as client:
+            until(lambda: len(client.workers()) == REPLICAS + 2, 30, "all workers are registered")
+            yield client
+
+
+def by_pool(client: Client, pool: str, seconds: float) -> list[Cluster]:
+    """A job for each cluster, in a slot of its own of that pool; a thread and a process ask in a row, a greenlet all at once."""
+    task = "cluster_info_gevent" if pool == "gevent" else "cluster_info_threads"
+    queue = "default" if pool == "thread" else pool
+    ids = [client.submit(task, [cluster], seconds, queue=queue).id for cluster in CLUSTERS]
+    return [client.get(id, wait_s=60).result[0] for id in ids]
+
+
+def test_equal_data_each_in_its_own_time(client: Client, full: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the articles: threads and processes take eight calls' time, greenlets two, as a fan-out of all calls does. Of what Millpond adds,
+    only that the last two stay far below the first is required here."""
+    seconds = 3.0 if full else 0.5
+    ways: dict[str, Callable[[], list[Cluster]]] = {pool: lambda pool=pool: by_pool(client, pool, seconds) for pool in POOLS}  # type: ignore[misc]
+    ways["fan-out"] = lambda: cluster_info_by_jobs(client, seconds=seconds)
+    calls = {"thread": 8, "process": 8, "gevent": 2, "fan-out": 2}
+    took: dict[str, float] = {}
+    for way, ask in ways.items():
+        ask()  # what is made when it is first needed: runners, connections
+        began = monotonic()
+        found = ask()
+        took[way] = monotonic() - began
+        assert [one | {"seconds": 0} for one in found] == [ask_in_turn(cluster, 0) | {"seconds": 0} for cluster in CLUSTERS]
+        assert calls[way] * seconds <= took[way] < within(calls[way] * seconds + 2)
+    with capsys.disabled():
+        print("\n" + ", ".join(f"{way} {value:.2f} s" for way, value in took.items()) + f" at {seconds} s a call")
+    assert max(took["gevent"], took["fan-out"]) < min(took["thread"], took["process"])
+
+
+def test_the_calls_of_a_fan_out_are_spread_over_all_replicas(client: Client) -> None:
+    ids = [client.submit("cluster_call", "node_id", number, 0.5).id for number in range(4 * REPLICAS)]
+    jobs = [client.get(id, wait_s=30) for id in ids]
+    assert [job.result for job in jobs] == [{"node_id": number} for number in range(4 * REPLICAS)]
+    assert len({job.worker for job in jobs}) == REPLICAS
+
+
+def test_a_call_that_fails_is_an_error(client: Client) -> None:
+    with pytest.raises(RuntimeError, match="is failed"):
+        cluster_info_by_jobs(client, [1], seconds=-1.0)  # time.sleep refuses it
