@@ -15,8 +15,10 @@ from worker.frames import Frame
 from worker.inbox import Died, Inbox
 from worker.run import Run
 from worker.runner_process import RunnerProcess
+from worker.stop import UNWIND_S
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a runner is started again that ended while it loaded
+_HEAR_S: Final = 5.0  # what a runner of many gets to hear that one must end: on a crowded machine it may be slow, and all die with it
 _CLOSE_S: Final = 1.0  # for idle runners to end by themselves
 
 log = logs.get("worker.runners")
@@ -64,6 +66,8 @@ class Runners:
     def start(self, run: Run) -> None:
         """Give it to a runner; its clock starts then."""
         run.wait()
+        if self._kind.room > 1:
+            run.unwind_s = _HEAR_S
         self._soon(self._take, run)
 
     def interrupt(self, run: Run) -> None:
@@ -73,6 +77,7 @@ class Runners:
     def leave(self, run: Run) -> bool:
         """Kill its runner, unless that runs others and has told this one to end: then it is left to itself."""
         if self._kind.room > 1 and isinstance(run.handle, _Given) and run.handle.told:
+            self._soon(self._give_up, run)
             return True
         self._soon(self._end, run)
         return False
@@ -94,7 +99,7 @@ class Runners:
     def _match(self) -> None:
         """Give what waits to runners with room; want another where there is none."""
         while self._waiting:
-            runner = next((one for one in self._runners if one.ready and not one.retiring and len(one.runs) < self._kind.room), None)
+            runner = next((one for one in self._runners if one.ready and not one.retiring and one.busy < self._kind.room), None)
             if runner is None:
                 return self._want(min(self._kind.most, len(self._waiting) + sum(bool(one.runs) for one in self._runners)))
             self._give(self._waiting.popleft(), runner)
@@ -116,6 +121,11 @@ class Runners:
     def _end(self, run: Run) -> None:
         if run.handle and run.claimed.execution in run.handle.runner.runs:
             run.handle.runner.kill()
+
+    def _give_up(self, run: Run) -> None:
+        if run.claimed.execution in run.handle.runner.runs:
+            run.handle.runner.left.add(run.claimed.execution)
+            self._match()
 
     # -- runners --------------------------------------------------------------------------------------------------------------
 
@@ -149,7 +159,7 @@ class Runners:
                 self._match()
             case ["told", execution], _:
                 if run := runner.runs.get(execution):
-                    run.handle.told = True
+                    run.handle.told, run.unwind_s = True, UNWIND_S
             case ["report", execution], news:
                 if (run := runner.runs.get(execution)) and run.voice:
                     run.voice.progress(news)
@@ -162,6 +172,7 @@ class Runners:
 
     def _ended(self, runner: RunnerProcess, execution: str, end: End) -> None:
         if run := runner.runs.pop(execution, None):
+            runner.left.discard(execution)
             runner.served += 1
             self._inbox.ended(run, outcome.ended(run, end))
 

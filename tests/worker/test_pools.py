@@ -42,6 +42,7 @@ class Crowd:
         for id in crowd.waiting:
             mill.wait(id, "started")
         mill.result(mill.submit("doze", mill.file, 0.0))  # its loop keeps three files open
+        until(lambda: any(one["cmd"] == "blpop" for one in mill.client.client_list()), 5, "it sleeps, on a connection of its own")
         crowd.files = open_files(worker)
         return crowd
 
