@@ -23,7 +23,7 @@ def client(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("site")
     with redis_server.client() as redis:
         redis.flushall()
-    with Site(folder, redis_server.url, f"sqlite:///{folder}/record.db", TASKS="examples", CONCURRENCY=4) as site:
+    with Site(folder, redis_server.url, f"sqlite:///{folder}/record.db", TASKS="clusters", CONCURRENCY=4) as site:
         site.start(workers=REPLICAS)
         for pool in ("process", "gevent"):
             site.add_worker(POOL=pool, QUEUES=pool)
@@ -58,6 +58,17 @@ def test_equal_data_each_in_its_own_time(client: Client, full: bool, capsys: pyt
     with capsys.disabled():
         print("\n" + ", ".join(f"{way} {value:.2f} s" for way, value in took.items()) + f" at {seconds} s a call")
     assert max(took["gevent"], took["fan-out"]) < min(took["thread"], took["process"])
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_articles_ways_work_in_every_pool(client: Client, pool: str) -> None:
+    queue = "default" if pool == "thread" else pool
+    calls = {"threads": 8, "processes": 8, "gevent": 2}  # in a row
+    ids = {way: client.submit(f"cluster_info_{way}", None, 0.05, queue=queue).id for way in calls}
+    for way, id in ids.items():
+        found = client.get(id, wait_s=60).result
+        assert [one | {"seconds": 0} for one in found] == [ask_in_turn(cluster, 0) | {"seconds": 0} for cluster in CLUSTERS]
+        assert all(cluster["seconds"] >= calls[way] * 0.05 for cluster in found)
 
 
 def test_the_calls_of_a_fan_out_are_spread_over_all_replicas(client: Client) -> None:
