@@ -42,5 +42,5 @@ def _answer(client: Client, id: str) -> Any:
 
 
 if __name__ == "__main__":
-    with Client(*sys.argv[1:]) as client:
+    with Client(sys.argv[1]) as client:
         print(json.dumps(cluster_info_by_jobs(client), indent=2))

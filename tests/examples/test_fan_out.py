@@ -27,7 +27,7 @@ def client(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
         site.start(workers=REPLICAS)
         for pool in ("process", "gevent"):
             site.add_worker(POOL=pool, QUEUES=pool)
-        with site.client() as client:
+        with site.client(timeout_s=60) as client:
             until(lambda: len(client.workers()) == REPLICAS + 2, 30, "all workers are registered")
             yield client
 

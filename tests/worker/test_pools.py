@@ -49,8 +49,9 @@ class Crowd:
         """The task that does that here."""
         return f"{name}_on_loop" if self.pool == LOOP else name
 
-    def submit(self, task: str, args: tuple[Any, ...], **fields: int) -> str:
-        return self.mill.submit(self.task(task), *(self.mill.file if arg == "{notes}" else arg for arg in args), **fields)
+    def submit(self, task: str, args: tuple[Any, ...], timeout_ms: int = 60_000) -> str:
+        told = (self.mill.file if arg == "{notes}" else arg for arg in args)
+        return self.mill.submit(self.task(task), *told, timeout_ms=timeout_ms)
 
     def runs(self, id: str) -> None:
         """Wait until its function runs."""
