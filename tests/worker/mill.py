@@ -181,10 +181,10 @@ class Keeper:
     def _run(self) -> None:
         with broker.connect(self._url) as client:
             while not self._stop.wait(0.5):
-                with suppress(NotDone, OutcomeUnknown):  # all of these may be tried again
-                    self._keep(client)
+                with suppress(NotDone, OutcomeUnknown):  # the next turn does what this one could not
+                    self._turn(client)
 
-    def _keep(self, client: redis.Redis) -> None:
+    def _turn(self, client: redis.Redis) -> None:
         for worker in broker.run(client, moves.tick()):
             if broker.run(client, moves.take_back(worker)) >= 0:
                 self.taken.append(worker)

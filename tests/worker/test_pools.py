@@ -19,6 +19,7 @@ from tests.worker.mill import Mill, Worker, open_files, zombies
 
 LOOP = "loop"  # no pool of plain functions: coroutines, beside a pool of threads
 POOLS = ("thread", "process", "gevent", LOOP)
+COROUTINES = ("doze", "block_loop")  # on the loop in any case
 SLOTS = 4
 
 
@@ -47,7 +48,7 @@ class Crowd:
 
     def task(self, name: str) -> str:
         """The task that does that here."""
-        return f"{name}_on_loop" if self.pool == LOOP else name
+        return f"{name}_on_loop" if self.pool == LOOP and name not in COROUTINES else name
 
     def submit(self, task: str, args: tuple[Any, ...], timeout_ms: int = 60_000) -> str:
         told = (self.mill.file if arg == "{notes}" else arg for arg in args)
@@ -96,6 +97,8 @@ class Case:
 
 CASES = [
     Case("spin", ("{notes}", 30.0), "failed", "timeout", timeout_ms=200),
+    Case("doze", ("{notes}", 30.0), "failed", "timeout", timeout_ms=200),
+    Case("block_loop", ("{notes}", 2.0), "failed", "timeout", timeout_ms=200),
     Case("stubborn", ("{notes}", 4.0), "failed", "timeout", timeout_ms=200),
     Case("attentive", ("{notes}",), "finished", timeout_ms=200, result=True),
     Case("fail", (), "failed", "task_error"),
