@@ -16,41 +16,44 @@ for i = 5, #ARGV do queues[#queues + 1] = ARGV[i] end
 leave_idle(lease, queues)
 if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok', {}} end
 
--- A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost second of AOF, nor a clock
--- stepped back repeats one.
-local function execution_id()
-  local number = try('INCR', EXECUTION)
-  if not number then
-    call('SET', EXECUTION, '1')
-    number = 1
+-- The first of `count` new numbers. A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost
+-- second of AOF, nor a clock stepped back repeats one.
+local function numbers(count)
+  local last = try('INCRBY', EXECUTION, count)
+  if not last then
+    call('SET', EXECUTION, count)
+    last = count
   end
-  return string.format('%x-%x', NOW, number)
+  return last - count + 1
 end
 
-local function lease_out(job)
-  job.execution, job.version, job.state = execution_id(), job.version + 1, 'started'
+local seconds = string.format('%.3f', NOW / 1000)
+local function lease_out(job, number)
+  job.execution, job.version, job.state = string.format('%x-%x', NOW, number), job.version + 1, 'started'
   local member = member_of(job)
-  local now = utc(NOW)
-  call('SADD', LEASES .. lease, member)
   call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
-    'lease', lease, 'worker_name', worker, 'started_at', now, 'last_heartbeat', now)
-  call('HDEL', job.key, 'mark')
-  local seconds = string.format('%.3f', NOW / 1000)
-  try('ZADD', WIP .. job.queue, '+inf', member)
+    'lease', lease, 'worker_name', worker, 'started_at', utc(NOW), 'last_heartbeat', utc(NOW))
+  if job.mark then call('HDEL', job.key, 'mark') end
   try('HSET', RQ_EXECUTION .. member, 'id', job.execution, 'job_id', job.id, 'created_at', seconds, 'last_heartbeat', seconds,
     'worker_name', worker)
   try('ZADD', RQ_EXECUTIONS .. job.id, '+inf', job.execution)
-  try('SADD', RQ_WORKER .. worker .. ':executions', member)
+  later('SADD', LEASES .. lease, member)
+  later('ZADD', WIP .. job.queue, member, '+inf')
+  later('SADD', RQ_WORKER .. worker .. ':executions', member)
 end
 
--- The hash as claimed, without the outcomes of earlier attempts.
-local function contents(job)
-  local flat = call('HGETALL', job.key)
-  if job.attempt == 0 and job.run == 1 then return flat end
-  local kept = {}
+-- What its worker has no use for is not sent: it is half of a hash.
+local KEPT_BACK = {
+  state = true, status = true, version = true, origin = true, created_at = true, created_ms = true, enqueued_at = true, enqueued_ms = true,
+  started_at = true, started_ms = true, ended_at = true, description = true, place = true, execution = true, lease = true, worker_name = true,
+  last_heartbeat = true, mark = true, last_execution = true, progress = true, waiters = true, watchers = true,
+}
+local function told(job, flat)
+  local ran, kept = job.attempt > 0 or job.run > 1, {}
   for i = 1, #flat, 2 do
-    if string.sub(flat[i], 1, 2) ~= 'o:' then
-      kept[#kept + 1] = flat[i]
+    local name = flat[i]
+    if not KEPT_BACK[name] and not (ran and string.sub(name, 1, 2) == 'o:') then
+      kept[#kept + 1] = name
       kept[#kept + 1] = flat[i + 1]
     end
   end
@@ -60,29 +63,32 @@ end
 local place = alone and 'alone' or 'queue'
 local jobs, pops = {}, 0
 
-local function take(id, queue)
-  local job, why = read(id)
+local function take(id, queue, number)
+  local job, flat = read_all(id)
   if not job then
-    if why == 'corrupt' then quarantine(id, queue) end
+    if flat == 'corrupt' then quarantine(id, queue) end
     return
   end
+  local version = job.version
   if not job.state and not adopt(job) then return end
   heed(job)
   if job.state ~= 'queued' or job.queue ~= queue or (job.place or 'queue') ~= place then return end
   local state, code = doom(job)
   if state then return conclude(job, state, code) end
-  lease_out(job)
-  jobs[#jobs + 1] = {id, job.execution, contents(job)}
+  if job.version ~= version then flat = call('HGETALL', job.key) end -- a tool's move was made ours just now
+  lease_out(job, number)
+  jobs[#jobs + 1] = {id, job.execution, told(job, flat)}
 end
 
 for _, queue in ipairs(queues) do
   local list = list_of(place, queue)
   if try('SISMEMBER', PAUSED, queue) ~= 1 and is(list, 'list') then
     while #jobs < slots and pops < POPS do
-      local id = call('LPOP', list)
-      if not id then break end
-      pops = pops + 1
-      take(id, queue)
+      local ids = call('LPOP', list, math.min(slots - #jobs, POPS - pops))
+      if not ids then break end
+      pops = pops + #ids
+      local first = numbers(#ids)
+      for i, id in ipairs(ids) do take(id, queue, first + i - 1) end
     end
   end
 end

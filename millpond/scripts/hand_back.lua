@@ -15,6 +15,7 @@ end
 leave_idle(lease, queues_of(worker))
 if mode == 'items' then
   for i = 5, #ARGV, 2 do hand_back_item(ARGV[i], ARGV[i + 1]) end
+  settle()
   return try('SCARD', LEASES .. lease) or 0
 end
 
