@@ -39,7 +39,7 @@ local function again(job, outcome)
   return left and outcome.status == 'failed' and outcome.retry_ms >= 0 and job.rerun ~= 'never'
 end
 
--- Only who asks again about an execution that was to be tried again needs its name elsewhere than in `execution`.
+-- `last_execution`: from here on, who asks again about its end finds its name nowhere else.
 local function schedule(job, delay, more)
   local due = NOW + delay
   tell_batch(job.id, job.state, 'scheduled')
@@ -66,7 +66,7 @@ local function end_execution(job, outcome)
     begun, job.started_ms = attempt, NOW - outcome.run_ms
     add('started_ms', int(job.started_ms)); add('started_at', utc(job.started_ms)); add('attempt', int(begun))
   end
-  job.attempt = attempt
+  job.attempt, job.worker_name = attempt, worker
   local last, text = outcome_of(job, outcome.status, outcome.code, outcome.body)
   job.attempt = begun
   add(last, text)
@@ -92,13 +92,16 @@ local function answer(job)
   return waited_for and 'dependents' or 'done'
 end
 
-local NEEDED = {
-  'state', 'status', 'origin', 'version', 'execution', 'lease', 'mark', 'attempt', 'started_ms', 'worker_name', 'run', 'failures',
-  'max_attempts', 'last_execution', 'rerun', 'wish', 'waiters', 'watchers', 'adopted', 'expires_ms',
-}
+-- What is looked at where a function returned and was this execution's; all else is read whole.
+local NEEDED = {'state', 'status', 'origin', 'version', 'execution', 'lease', 'mark', 'attempt', 'started_ms', 'run', 'waiters', 'watchers', 'adopted'}
+local function read_for(outcome)
+  local job, why = read(outcome.id, outcome.status == 'finished' and NEEDED or nil)
+  if job and (job.execution ~= outcome.execution or job.status ~= 'started') then return read(outcome.id) end
+  return job, why
+end
 
 local function finish(outcome)
-  local job, why = read(outcome.id, NEEDED)
+  local job, why = read_for(outcome)
   if not job then
     if why == 'corrupt' then quarantine(outcome.id, '') end
     local bad = broken_record()

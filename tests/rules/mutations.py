@@ -21,7 +21,7 @@ class Mutation:
 MUTATIONS = [
     # 1. A script checks, then writes.
     Mutation(
-        1, "a job's key may be of any type", JOB, "if not is(JOB .. id, 'hash') then", "if false then", ("test_a_bad_item_harms_no_other",)
+        1, "a job's key may be of any type", JOB, "local raw = redis.pcall('HMGET'", "local raw = redis.call('HMGET'", ("test_a_bad_item_harms_no_other",)
     ),
     Mutation(
         1,
@@ -387,8 +387,8 @@ MUTATIONS = [
         8,
         "an outcome is overwritten by the next",
         LEASE,
-        "local field = 'o:' .. int(job.run) .. ':' .. int(job.attempt)",
-        "local field = 'o:' .. int(job.run) .. ':1'",
+        "return 'o:' .. int(job.run) .. ':' .. int(job.attempt), ",
+        "return 'o:' .. int(job.run) .. ':1', ",
         ("test_each_outcome_is_kept_until_it_is_recorded",),
     ),
     Mutation(

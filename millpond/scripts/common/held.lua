@@ -30,16 +30,3 @@ local function open(job)
   if call('SADD', OPEN, job.id) == 0 then return end
   weigh(job, 1)
 end
-
--- Puts what ended into the open set, where nearly all of it is: one question for all, before what it opens is summed up.
-local ended = {}
-table.insert(settlers, 1, function()
-  for from = 1, #ended, 1000 do
-    local ids = {}
-    for i = from, math.min(from + 999, #ended) do ids[#ids + 1] = ended[i].id end
-    for i, is_open in ipairs(call('SMISMEMBER', OPEN, unpack(ids))) do
-      if is_open == 0 then open(ended[from + i - 1]) end
-    end
-  end
-  ended = {}
-end)

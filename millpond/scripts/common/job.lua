@@ -80,8 +80,10 @@ local function read_all(id)
   return job, job and flat or 'corrupt'
 end
 
--- An event is a pointer (ADR 0002): whoever reads it looks at the hash.
-local function emit(id, version, kind) call('XADD', EVENTS, '*', 'j', id, 'v', int(version), 'k', kind) end
+-- An event is a pointer (ADR 0002), or several: whoever reads it looks at the hashes.
+local function emit_all(ids, versions, kind) call('XADD', EVENTS, '*', 'j', ids, 'v', versions, 'k', kind) end
+
+local function emit(id, version, kind) emit_all(id, int(version), kind) end
 
 -- Tells the replicas whose channels a job names that it moved: `waiters` hear of its end, `watchers` of each move that shows (rule 14).
 local function tell(job, channels)
@@ -116,11 +118,25 @@ local function push(job, place, front)
   tell(job, job.watchers)
 end
 
--- What ended, by queue.
-local drained = {}
-settlers[#settlers + 1] = function()
+-- What ended in this call: one event for a hundred of them (ADR 0002), and one question whether they are open, which nearly all are.
+-- First of all that is settled: what it opens is summed up.
+local EVENT_JOBS = 100
+local ended, ids, versions, drained = {}, {}, {}, {}
+table.insert(settlers, 1, function()
+  for from = 1, #ended, EVENT_JOBS do
+    local to = math.min(from + EVENT_JOBS - 1, #ended)
+    for i, is_open in ipairs(call('SMISMEMBER', OPEN, unpack(ids, from, to))) do
+      if is_open == 0 then open(ended[from + i - 1]) end
+    end
+    emit_all(table.concat(ids, ' ', from, to), table.concat(versions, ' ', from, to), 'ended')
+  end
   for queue, jobs in pairs(drained) do count(DRAINED .. queue, jobs) end
-  drained = {}
+  ended, ids, versions, drained = {}, {}, {}, {}
+end)
+
+local function note_end(job)
+  ended[#ended + 1], ids[#ids + 1], versions[#versions + 1] = job, job.id, int(job.version)
+  drained[job.queue] = (drained[job.queue] or 0) + 1
 end
 
 -- What an ended job has no more, of what the caller knows of it.
@@ -143,9 +159,7 @@ local function conclude(job, state, code, last, more)
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
     'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '', unpack(more or {}))
   strip(job)
-  ended[#ended + 1] = job
-  drained[job.queue] = (drained[job.queue] or 0) + 1
-  emit(job.id, job.version, 'ended')
+  note_end(job)
   later('ZADD', REGISTRY[state] .. job.queue, job.id, '+inf')
   tell(job, job.waiters)
   tell(job, job.watchers)
