@@ -125,7 +125,10 @@ class WorkerSettings(_WithRedis):
     pool: Literal["thread"] = Field("thread", description="How jobs run beside one another; coroutine functions always run on a loop.")
     concurrency: int = Field(20, ge=1, le=1000, description="Jobs that run at once.")
     prefetch: int = Field(
-        -1, ge=-1, le=1000, description="Jobs claimed beyond those that run; -1: a quarter of CONCURRENCY, all of it while jobs are short."
+        -1,
+        ge=-1,
+        le=1000,
+        description="Jobs claimed beyond those that run; -1: a quarter of CONCURRENCY, all of it or more while jobs are short.",
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
     max_result_bytes: int = Field(1_048_576, ge=1024, le=67_108_864, description="The longest result, as JSON.")

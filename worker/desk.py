@@ -46,7 +46,7 @@ class Desk:
     def begin(self, holding: Holding) -> None:
         """Call its function."""
         assert holding.run
-        holding.phase = Phase.RUNNING
+        self.ledger.move(holding, Phase.RUNNING)
         holding.run.begin()
         # First: a function that keeps the GIL lets this loop tell its parent nothing more.
         self.shared.busy_until = max(self.shared.busy_until, holding.run.deadline)
@@ -69,4 +69,5 @@ class Desk:
 
     def end(self, holding: Holding, how: Outcome) -> None:
         """Its outcome is here; what remains is to finish it."""
-        holding.outcome, holding.phase = how, Phase.ENDED
+        holding.outcome = how
+        self.ledger.move(holding, Phase.ENDED)

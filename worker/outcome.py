@@ -1,7 +1,6 @@
 """How an execution's end is told to the finish script: what was returned, raised, refused, or never came."""
 
 import traceback
-from dataclasses import replace
 from typing import Final, Literal
 
 from millpond import codec, rq
@@ -60,7 +59,7 @@ def stopped(run: Run, trace: str = "") -> Outcome:
 def _failed(run: Run, code: str, message: str, trace: str) -> Outcome:
     """A failure that counts, and that another attempt may mend."""
     end = _ended(run, "failed", code, _error(code, message, trace), _rq_trace(run, trace))
-    return replace(end, charged=True, retry_ms=run.retry_ms())
+    return end._replace(charged=True, retry_ms=run.retry_ms())
 
 
 def _ended(run: Run, status: Status, code: str, body: bytes, rq_result: bytes) -> Outcome:

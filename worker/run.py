@@ -27,6 +27,7 @@ class Run:
 
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
         self.claimed, self.task, self.args, self.kwargs, self.adopted = claimed, task, args, kwargs, adopted
+        self.key: Held = (claimed.id, claimed.execution)
         fields = Fields(claimed.hash)
         self.timeout_s = timeout_s(claimed.hash) or math.inf
         self.failures = fields.integer("failures")
@@ -39,11 +40,6 @@ class Run:
         self.stopped_at = math.inf
         self.handle: Any = None
         self.news = b""
-
-    @property
-    def key(self) -> Held:
-        """(job id, execution id)."""
-        return self.claimed.id, self.claimed.execution
 
     @property
     def run_ms(self) -> int:

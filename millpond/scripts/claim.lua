@@ -49,12 +49,12 @@ local KEPT_BACK = {
   last_heartbeat = true, mark = true, last_execution = true, progress = true, waiters = true, watchers = true,
 }
 local function told(job, flat)
-  local ran, kept = job.attempt > 0 or job.run > 1, {}
+  local ran, kept, size = job.attempt > 0 or job.run > 1, {}, 0
   for i = 1, #flat, 2 do
     local name = flat[i]
     if not KEPT_BACK[name] and not (ran and string.sub(name, 1, 2) == 'o:') then
-      kept[#kept + 1] = name
-      kept[#kept + 1] = flat[i + 1]
+      kept[size + 1], kept[size + 2] = name, flat[i + 1]
+      size = size + 2
     end
   end
   return kept

@@ -1,7 +1,7 @@
 -- finish: ends executions: fenced, outcome and state, lease off, event, waiters woken. One answer per item.
 local worker, generation = ARGV[1], ARGV[2]
 local lease = worker .. ':' .. generation
-local answers = {}
+local answers, bad_record = {}, broken_record()
 
 -- RQ's own result, for jobs that stock RQ put (rq 3.0: results.py).
 local RESULT_TYPE = {finished = '1', failed = '2', stopped = '3', canceled = '3'}
@@ -104,15 +104,14 @@ local function finish(outcome)
   local job, why = read_for(outcome)
   if not job then
     if why == 'corrupt' then quarantine(outcome.id, '') end
-    local bad = broken_record()
-    if bad then return 'error:' .. bad end
+    if bad_record then return 'error:' .. bad_record end
     drop(outcome.id .. ':' .. outcome.execution, lease)
     if call('SISMEMBER', OPEN, outcome.id) == 1 then emit(outcome.id, 0, why) end
     return 'gone'
   end
   local known = outcome.execution == job.execution or outcome.execution == job.last_execution
   if job.state ~= 'started' or job.execution ~= outcome.execution then return known and answer(job) or 'stale' end
-  local bad = broken_record() or (outcome.retry_ms >= 0 and broken(SCHEDULED .. job.queue, 'zset'))
+  local bad = bad_record or (outcome.retry_ms >= 0 and broken(SCHEDULED .. job.queue, 'zset'))
   if bad then return 'error:' .. bad end
   heed(job)
   end_execution(job, outcome)
@@ -120,10 +119,11 @@ local function finish(outcome)
   return answer(job)
 end
 
-for i = 3, #ARGV, 11 do
-  answers[#answers + 1] = finish({
-    id = ARGV[i], execution = ARGV[i + 1], status = ARGV[i + 2], code = ARGV[i + 3], body = ARGV[i + 4], charged = ARGV[i + 5] == '1',
-    retry_ms = tonumber(ARGV[i + 6]), ran = ARGV[i + 7] == '1', run_ms = tonumber(ARGV[i + 8]), task = ARGV[i + 9], rq_result = ARGV[i + 10],
-  })
+-- Most functions return: of them nothing is said but that, for how long they ran, and what they returned.
+local RETURNED = {status = 'finished', code = '', charged = false, retry_ms = -1, ran = true, task = '', rq_result = ''}
+for i = 3, #ARGV, 5 do
+  local outcome = ARGV[i + 4] == '' and RETURNED or cjson.decode(ARGV[i + 4])
+  outcome.id, outcome.execution, outcome.run_ms, outcome.body = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+  answers[#answers + 1] = finish(outcome)
 end
 return answers

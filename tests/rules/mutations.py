@@ -21,7 +21,12 @@ class Mutation:
 MUTATIONS = [
     # 1. A script checks, then writes.
     Mutation(
-        1, "a job's key may be of any type", JOB, "local raw = redis.pcall('HMGET'", "local raw = redis.call('HMGET'", ("test_a_bad_item_harms_no_other",)
+        1,
+        "a job's key may be of any type",
+        JOB,
+        "local raw = redis.pcall('HMGET'",
+        "local raw = redis.call('HMGET'",
+        ("test_a_bad_item_harms_no_other",),
     ),
     Mutation(
         1,

@@ -9,9 +9,15 @@ local function try(...)
   return reply
 end
 
+-- The few numbers of a call come again and again.
+local texts = {}
 local function int(number)
-  -- Beyond a long's digits only a damaged hash goes; there %d would be another number.
-  return string.format(number < 1e15 and number > -1e15 and '%d' or '%.0f', number)
+  local text = texts[number]
+  if not text then
+    text = string.format('%.0f', number)
+    texts[number] = text
+  end
+  return text
 end
 
 -- Time is Redis TIME, in ms (rule 11); it stands still while a script runs.

@@ -27,13 +27,11 @@ local FIELDS = {
   'max_attempts', 'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl',
 }
 
--- Takes a field of a hash over into a job; false: it cannot be what it says.
-local function fill(job, name, value)
-  if NUMBERS[name] then
-    if value == '' then return true end
-    value = tonumber(value)
-    if not value or value % 1 ~= 0 then return false end -- nan and inf too
-  end
+-- Takes a number of a hash over into a job; false: it is none.
+local function count_in(job, name, value)
+  if value == '' then return true end
+  value = tonumber(value)
+  if not value or value % 1 ~= 0 then return false end -- nan and inf too
   job[name] = value
   return true
 end
@@ -60,8 +58,11 @@ local function read(id, fields)
   local raw = redis.pcall('HMGET', JOB .. id, unpack(fields))
   if raw.err then return nil, 'corrupt' end
   local job = {}
-  for i, name in ipairs(fields) do
-    if raw[i] and not fill(job, name, raw[i]) then return nil, 'corrupt' end
+  for i = 1, #fields do
+    local name, value = fields[i], raw[i]
+    if value then
+      if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
+    end
   end
   if not job.status and call('EXISTS', JOB .. id) == 0 then return nil, 'gone' end
   return complete(job, id)
@@ -74,7 +75,8 @@ local function read_all(id)
   if #flat == 0 then return nil, 'gone' end
   local job = {}
   for i = 1, #flat, 2 do
-    if not fill(job, flat[i], flat[i + 1]) then return nil, 'corrupt' end
+    local name, value = flat[i], flat[i + 1]
+    if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
   end
   job = complete(job, id)
   return job, job and flat or 'corrupt'
@@ -87,7 +89,8 @@ local function emit(id, version, kind) emit_all(id, int(version), kind) end
 
 -- Tells the replicas whose channels a job names that it moved: `waiters` hear of its end, `watchers` of each move that shows (rule 14).
 local function tell(job, channels)
-  for channel in string.gmatch(channels or '', '%S+') do try('PUBLISH', channel, job.id) end
+  if not channels then return end
+  for channel in string.gmatch(channels, '%S+') do try('PUBLISH', channel, job.id) end
 end
 
 -- Each idle generation of a queue gets a token at most once (rule 13).
