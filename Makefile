@@ -25,7 +25,7 @@ check: .venv/.ready  ## style, types, generated docs
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
-docs: .venv/.ready  ## write the generated pages of docs/ anew
+docs: .venv/.ready  ## write the generated pages of docs/ and lists of ops/settings/ anew
 	$(BIN)/python docs/generate.py
 
 bench: .venv/.ready  ## throughput beside stock RQ's in the same run

@@ -1,6 +1,7 @@
 """Each line of an upload is the body of one job: accepted, refused with its faults, or blank."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,21 +42,26 @@ class Judge:
     async def judge(self, part: Part) -> Judged:
         """Raises NoCatalogue or NotDone where it cannot be known which tasks there are."""
         judged = Judged()
-        find = self._catalogue.find
         for at in range(0, len(part.lines), _SLICE):
-            lines = part.lines[at : at + _SLICE]
-            plain = codec.is_plain(b"\n".join(lines))
-            for number, line in enumerate(lines, part.start + at + 1):
-                if not line or line.isspace():
-                    continue
-                document = None
-                try:
-                    document = codec.decode(line, *self._limits, plain)
-                    judged.accepted[number] = orders.read_terms(document, find)
-                except BadInput as error:
-                    await self._look_again(number, document, error, judged)
+            await self._judge(part.start + at + 1, part.lines[at : at + _SLICE], judged)
             await asyncio.sleep(0)
         return judged
+
+    async def _judge(self, first: int, lines: Sequence[bytes], judged: Judged) -> None:
+        find = self._catalogue.find
+        documents = codec.decode_many(lines, *self._limits)
+        for number, line in enumerate(lines, first):
+            document = None
+            try:
+                if documents is not None:
+                    document = documents[number - first]
+                elif not line or line.isspace():
+                    continue
+                else:
+                    document = codec.decode(line, *self._limits)
+                judged.accepted[number] = orders.read_terms(document, find)
+            except BadInput as error:
+                await self._look_again(number, document, error, judged)
 
     async def _look_again(self, number: int, document: Any, error: BadInput, judged: Judged) -> None:
         """A task that is not known yet may be by now."""

@@ -52,17 +52,24 @@ class Splitter:
 class Part:
     """Consecutive lines: those after line `start` up to line `end`. What was before them is known by its digest alone."""
 
-    __slots__ = ("_before", "lines", "start")
+    __slots__ = ("_after", "_before", "lines", "start")
 
     def __init__(self, start: int, lines: Sequence[bytes], before: Digest) -> None:
         self.start = start
         self.lines = lines
         self._before = before
+        self._after: Digest | None = None
 
     @property
     def end(self) -> int:
         """The number of the last line."""
         return self.start + len(self.lines)
+
+    def digest(self) -> Digest:
+        """The digest of all lines up to the last of these."""
+        if self._after is None:
+            self._after = self.digest_to(self.end)
+        return self._after
 
     def digest_to(self, line: int) -> Digest:
         """The digest of all lines up to one of these (or up to `start`)."""

@@ -184,7 +184,7 @@ def _usual_parts(document: Any, find: Callable[[str], Offer | None]) -> tuple[Of
     offer = find(name)
     if offer is None or offer.entry.check(args, kwargs):
         return None
-    return offer, args, kwargs, b"%b,%b,%b]" % (offer.head, codec.render(args), codec.render(kwargs))
+    return offer, args, kwargs, codec.render([name, None, args, kwargs])
 
 
 _NO_ARGS: list[Any] = []

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tornado.escape import xhtml_escape
 from tornado.template import Template
 
-from api.described import Schema
+from api.described import JSON, Schema
 from api.samples import sample
 from api.taskschemas import PREFIX
 
@@ -41,6 +41,7 @@ def render(document: Mapping[str, Any]) -> bytes:
         sections=_sections(document),
         tasks={name.removeprefix(PREFIX): schema for name, schema in schemas.items() if name.startswith(PREFIX)},
         schemas={name: schema for name, schema in schemas.items() if not name.startswith(PREFIX)},
+        anchor=anchor,
         rich=rich,
         shape=shape,
         curl=curl,
@@ -49,13 +50,19 @@ def render(document: Mapping[str, Any]) -> bytes:
     )
 
 
-def curl(method: str, path: str, body: Any = None) -> str:
-    """A command that makes the call; what is in capitals is the reader's to fill in."""
-    words = ["curl"] + (["-X", method.upper()] if method != ("get" if body is None else "post") else [])
-    words.append(BASE + re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), path))
-    if body is not None:
-        words += ["-H", "Content-Type: application/json", "-d", json.dumps(body, ensure_ascii=False)]
-    return shlex.join(words)
+def anchor(tag: str) -> str:
+    """The id of a section."""
+    return re.sub(r"\W+", "-", tag).lower()
+
+
+def curl(method: str, path: str, kind: str = "", body: Any = None) -> str:
+    """A command that makes the call, an option a line; what is in capitals is the reader's to fill in."""
+    words = ["curl"] + (["-X", method.upper()] if method != ("post" if kind else "get") else [])
+    lines = [[*words, BASE + re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), path)]]
+    if kind:
+        data = ["-d", json.dumps(body, ensure_ascii=False)] if kind == JSON else ["--data-binary", "@FILE"]
+        lines += [["-H", f"Content-Type: {kind}"], data]
+    return " \\\n  ".join(map(shlex.join, lines))
 
 
 def rich(text: str) -> str:

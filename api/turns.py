@@ -3,6 +3,7 @@
 import asyncio
 import select
 import selectors
+import sys
 
 from tornado import netutil
 
@@ -11,20 +12,24 @@ EVENTS_A_TURN = 64  # some 0.3 ms each; asyncio takes as many as there are: 5,00
 ACCEPTED_A_TURN = 16  # connections
 
 
-class _Epoll:
-    """select.epoll, which cannot be inherited from, with fewer events at once. The kernel goes round: those left come first then."""
+if sys.platform == "linux":
 
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
-        self.register, self.modify, self.unregister = self._epoll.register, self._epoll.modify, self._epoll.unregister
-        self.fileno, self.close = self._epoll.fileno, self._epoll.close
+    class _Epoll:
+        """select.epoll, which cannot be inherited from, with fewer events at once. The kernel goes round: those left come first then."""
 
-    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
-        return self._epoll.poll(timeout, EVENTS_A_TURN)
+        def __init__(self) -> None:
+            self._epoll = select.epoll()
+            self.register, self.modify, self.unregister = self._epoll.register, self._epoll.modify, self._epoll.unregister
+            self.fileno, self.close = self._epoll.fileno, self._epoll.close
 
+        def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
+            return self._epoll.poll(timeout, EVENTS_A_TURN)
 
-class _Selector(selectors.EpollSelector):
-    _selector_cls = _Epoll
+    class _Selector(selectors.EpollSelector):
+        _selector_cls = _Epoll
+
+else:
+    _Selector = selectors.DefaultSelector  # for a developer's machine: turns are as long as asyncio makes them
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

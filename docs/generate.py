@@ -1,9 +1,10 @@
-"""Writes the pages of docs/, and the tables of http.md, that are made from the code: ``python docs/generate.py``; with --check, only
-says which are out of date."""
+"""Writes the pages of docs/, the tables of http.md and the lists of ops/settings/ that are made from the code:
+``python docs/generate.py``; with --check, only says which are out of date."""
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from api import codes, orders, schemas
 from millpond import metrics, settings, states
 
-DOCS = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 
 SETTINGS = """# Settings
 
@@ -21,6 +22,13 @@ Made by `make docs` from `millpond/settings.py`. Each is an environment variable
 (for secrets). A service reads its own at its start and refuses to start, with exit status 2 and one line per fault, if any is
 wrong or unknown. All services of one Millpond must name the same Redis and the same database.
 """
+
+NAMES = """# The settings of {service} that docker-compose.yml takes from your shell or .env, where they are set there (docs/settings.md).
+# Made by `make docs` from millpond/settings.py.
+"""
+
+# Said by the container's own image and files, and by secrets; a failpoint is for tests.
+OF_CONTAINERS = {"host", "port", "health_file", "failpoint", "redis_url", "database_url"}
 
 METRICS = """# Metrics
 
@@ -40,6 +48,12 @@ def settings_page() -> str:
     """Every setting, by the services that read it."""
     rows = [(_code(one.name), one.values, _code(one.default), ", ".join(one.services), one.meaning) for one in settings.describe()]
     return SETTINGS + "\n" + _table(("name", "takes", "default", "read by", "meaning"), rows)
+
+
+def names(service: str) -> str:
+    """The settings of one service, as an env_file without values."""
+    listed = [settings.PREFIX + name.upper() for name in settings.SERVICES[service].model_fields if name not in OF_CONTAINERS]
+    return NAMES.format(service=service) + "".join(f"{name}\n" for name in listed)
 
 
 def metrics_page() -> str:
@@ -64,7 +78,7 @@ def http_page() -> str:
         "faults": _table(("code", "meaning"), [(_code(word), meaning) for word, meaning in faults.items()]),
     }
     place = re.compile(r"(<!-- (\w+): made by .*? -->\n).*?(<!-- end -->)", re.DOTALL)
-    return place.sub(lambda part: part[1] + tables[part[2]] + part[3], (DOCS / "http.md").read_text())
+    return place.sub(lambda part: part[1] + tables[part[2]] + part[3], (ROOT / "docs/http.md").read_text())
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -80,17 +94,23 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "states.md": states_page, "http.md": http_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/settings.md": settings_page,
+    "docs/metrics.md": metrics_page,
+    "docs/states.md": states_page,
+    "docs/http.md": http_page,
+    **{f"ops/settings/{service}.env": partial(names, service) for service in settings.SERVICES},
+}
 
 
 def main(check: bool) -> int:
     """Write the pages, or compare them."""
-    stale = [name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != page()]
+    stale = [name for name, page in PAGES.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != page()]
     for name in stale:
         if check:
-            print(f"docs/{name} is out of date: make docs", file=sys.stderr)
+            print(f"{name} is out of date: make docs", file=sys.stderr)
         else:
-            (DOCS / name).write_text(PAGES[name]())
+            (ROOT / name).write_text(PAGES[name]())
     return 1 if check and stale else 0
 
 

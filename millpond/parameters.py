@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
+from operator import call
 from typing import Any, Final, Literal
 
 from millpond.errors import BadSetting
 from millpond.jsonfaults import MAX_FAULTS, Fault, fault
-from millpond.jsonschemas import Check, Schema
+from millpond.jsonschemas import Check, Fits, Schema
 
 Kind = Literal["positional", "either", "keyword"]
 
@@ -24,6 +25,7 @@ _KINDS: Final[dict[Any, Kind]] = {
     inspect.Parameter.KEYWORD_ONLY: "keyword",
 }
 _ANY: Final[Schema] = {}
+_KNOWN_FORMS: Final = 64  # of a call of one task
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +74,24 @@ class Parameters:
 
     def _fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether all is well, decided without making a list of faults: the usual case."""
-        if len(args) > len(self._positional):
-            return False
-        for fits, value in zip(self._tests, args, strict=False):
-            if not fits(value):
+        form = (len(args), *kwargs)
+        tests = self._forms.get(form)
+        if tests is None:
+            if (tests := self._tests(len(args), kwargs)) is None:
                 return False
-        free, required = self._rests[len(args)]
-        if not kwargs:
-            return not required
-        return required <= kwargs.keys() <= free and all(self._checks[name].fits(value) for name, value in kwargs.items())
+            if len(self._forms) < _KNOWN_FORMS:
+                self._forms[form] = tests
+        return all(map(call, tests, chain(args, kwargs.values())))
+
+    def _tests(self, given: int, names: Mapping[str, Any]) -> tuple[Fits, ...] | None:
+        """What so many arguments by position and these by name must pass, in their order; None where they do not bind, or bind to more
+        than the named parameters."""
+        if given > len(self._positional):
+            return None
+        free, required = self._rests[given]
+        if not required <= names.keys() <= free:
+            return None
+        return tuple(self._checks[name].fits for name in (*(one.name for one in self._positional[:given]), *names))
 
     def _misplaced(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Fault]:
         taken, free = self._positional[: len(args)], self._free(args)
@@ -122,8 +133,9 @@ class Parameters:
         return {one.name: Check(one.schema) for one in self.named}
 
     @cached_property
-    def _tests(self) -> tuple[Callable[[Any], bool], ...]:
-        return tuple(self._checks[one.name].fits for one in self._positional)
+    def _forms(self) -> dict[tuple[Any, ...], tuple[Fits, ...]]:
+        """`_tests` by the number of arguments and their names: callers of a task all write much the same."""
+        return {}
 
     @cached_property
     def _more_args(self) -> Check | None:

@@ -22,7 +22,7 @@ class RedisServer(Process):
         self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         listen = ["--bind", "127.0.0.1", "--port", str(self.port)]
-        super().__init__([redis_server.find(), *listen, *redis_server.durable(folder), *options], folder / "redis.log")
+        super().__init__([*redis_server.command(), *listen, *redis_server.durable(folder), *options], folder / "redis.log")
 
     def client(self) -> redis.Redis:
         """A new client, for the test's own looks."""

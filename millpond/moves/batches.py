@@ -132,7 +132,7 @@ def append(id: str, lines: Lines, limits: Limits = UNLIMITED) -> Call[Appended]:
     terms, numbers = share(terms for terms, _ in lines.accepted.values())
     args += (len(terms), *(arg for one in terms for arg in terms_of(one)))
     for (line, (_, data)), number in zip(lines.accepted.items(), numbers, strict=True):
-        args += (line_id(id, line), data, number)
+        args += (f"{id}{line:08x}", data, number)  # `line_id`, in half its time
     return Call(load("append"), args, _appended)
 
 

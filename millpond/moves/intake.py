@@ -90,8 +90,13 @@ def share(submissions: Iterable[Submission]) -> tuple[list[Submission], list[int
     told apart is the object of its fields: who submits many of a kind gives them the same."""
     numbers: dict[tuple[Arg, ...], int] = {}
     terms: list[Submission] = []
-    places = []
+    places: list[int] = []
+    last = None
     for one in submissions:
+        if one is last:  # lines of a batch
+            places.append(places[-1])
+            continue
+        last = one
         key = (id(one.fields), one.queue, one.run_at_ms, one.delay_ms, one.expires_in_ms, one.front)
         number = numbers.get(key)
         if number is None:

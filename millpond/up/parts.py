@@ -90,7 +90,7 @@ class Plan:
     def redis(self) -> Part:
         """A Redis of our own, which keeps what it answered; on loopback alone."""
         listen = ["--bind", HOST, "--port", str(self._redis_port)]
-        command = [str(redis_server.find()), *listen, *redis_server.durable(self.folder.redis)]
+        command = [*redis_server.command(), *listen, *redis_server.durable(self.folder.redis)]
         return Part("redis", command, self.folder.redis, ready=lambda: answers(self.redis_url))
 
     def migration(self) -> Part:

@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from millpond import keys
+from tests.api.at_once import at_once
 from tests.api.batch import begin, line, lines_taken, numbers, read, upload
 from tests.api.hand import Hand
 from tests.api.replica import Replica
@@ -43,19 +45,7 @@ def send_half(replica: Replica, hand: Hand, body: bytes, key: str) -> None:
 
 
 def upload_at_once(replicas: tuple[Replica, ...], body: bytes, key: str) -> list[int]:
-    barrier = threading.Barrier(len(replicas))
-    statuses: list[int] = []
-
-    def one(replica: Replica) -> None:
-        barrier.wait(10)
-        statuses.append(upload(replica, body, key).status_code)
-
-    threads = [threading.Thread(target=one, args=(replica,)) for replica in replicas]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(900)
-    return statuses
+    return [answer.status_code for answer in at_once([partial(upload, replica, body, key) for replica in replicas])]
 
 
 @pytest.mark.timeout(1800)
@@ -105,7 +95,7 @@ def test_another_body_under_the_key_is_refused(api: Replica, hand: Hand, other: 
 
 def test_a_line_that_was_refused_stays_so(api: Replica, hand: Hand) -> None:
     """What an earlier upload consumed is judged once, also where it would be accepted by now."""
-    body = b'{"task":"later","args":[]}\n' + b"".join(map(line, range(2, 1202)))
+    body = b'{"task":"later","args":[]}\n' + b"".join(map(line, range(2, 2402)))
     send_half(api, hand, body, "k")
     until(lambda: lines_taken(hand), 10)
     entry = hand.client.hget(keys.CATALOGUE, "add")
@@ -113,7 +103,7 @@ def test_a_line_that_was_refused_stays_so(api: Replica, hand: Hand) -> None:
     hand.client.hset(keys.CATALOGUE, "later", entry.replace(b'"name":"add"', b'"name":"later"'))
     hand.client.incr(keys.CATALOGUE_DIGEST)
     batch = upload(api, body, "k").json()
-    assert (batch["accepted"], batch["rejected"], batch["problems"][0]["code"]) == (1200, 1, "unknown_task")
+    assert (batch["accepted"], batch["rejected"], batch["problems"][0]["code"]) == (2400, 1, "unknown_task")
 
 
 def test_lost_replies_cost_nothing(proxied: Replica, proxy: RedisProxy, hand: Hand) -> None:

@@ -1,12 +1,13 @@
 """Idempotency-Key: the same request twice is one job, on whatever replica, in whatever state."""
 
-import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from millpond import keys
 from millpond.store import Store
+from tests.api.at_once import at_once
 from tests.api.hand import Hand
 from tests.api.raw import JOB, post, talk
 from tests.api.replica import Replica
@@ -113,23 +114,6 @@ def test_two_replicas_know_the_same_keys(api: Replica, hand: Hand, shared_databa
             ids.add(replica.submit(BODY, idempotency_key="shared").json()["id"])
         assert len(ids) == 1
         assert other.submit({"task": "add", "args": [9]}, idempotency_key="shared").status_code == 422
-        ids = _race([api, other] * 8)
-        assert len(ids) == 1
+        race = [partial(replica.submit, BODY, idempotency_key="race") for replica in [api, other] * 8]
+        assert len({answer.json()["id"] for answer in at_once(race)}) == 1
     assert hand.client.scard(keys.OPEN) == 2
-
-
-def _race(replicas: list[Replica]) -> set[str]:
-    """All at once, with one key."""
-    barrier = threading.Barrier(len(replicas))
-    ids: set[str] = set()
-
-    def submit(replica: Replica) -> None:
-        barrier.wait(5)
-        ids.add(replica.submit(BODY, idempotency_key="race").json()["id"])
-
-    threads = [threading.Thread(target=submit, args=(replica,)) for replica in replicas]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    return ids

@@ -1,5 +1,6 @@
 """The contract: every route and every code is in it, its schemas take what the tasks take, and both its forms are served."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tornado.httputil import HTTPHeaders
 from api import codes, idempotency, openapi, schemas
 from api.app import ROUTES
 from api.described import EVERY
+from api.page import curl
 from api.samples import sample
 from millpond import keys
 from millpond.catalogue import Entry
@@ -218,4 +220,17 @@ def test_the_page_shows_every_call_and_loads_nothing(api: Replica) -> None:
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
     names = [call.name for _, handler in ROUTES for call in handler.calls.values()]
     assert set(names) <= set(page.ids)
-    assert answer.text.count('<pre tabindex="0">curl ') == len(names) + len(TASKS)
+    assert answer.text.count("<pre>curl ") == len(names) + len(TASKS)
+    levels = [int(tag[1]) for tag in page.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert (levels[0], levels.count(1)) == (1, 1)
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert '<html lang="en">' in answer.text
+
+
+def test_the_page_calls_as_each_call_is_made() -> None:
+    assert curl("get", "/v1/jobs/{id}") == "curl http://127.0.0.1:8888/v1/jobs/ID"
+    assert curl("post", "/v1/jobs/{id}/cancel") == "curl -X POST http://127.0.0.1:8888/v1/jobs/ID/cancel"
+    job = "curl http://127.0.0.1:8888/v1/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"task\": \"sleep\"}'"
+    assert curl("post", "/v1/jobs", "application/json", {"task": "sleep"}) == job
+    batch = "curl http://127.0.0.1:8888/v1/batches \\\n  -H 'Content-Type: application/x-ndjson' \\\n  --data-binary @FILE"
+    assert curl("post", "/v1/batches", "application/x-ndjson") == batch

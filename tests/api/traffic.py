@@ -100,7 +100,6 @@ class Traffic:
             got = await caller.call(self._ports[number % len(self._ports)], request)
         except Refused:
             self.refused += 1
-            await asyncio.sleep(0)
             return False
         except Lost:
             self.lost += 1

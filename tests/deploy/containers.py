@@ -42,6 +42,17 @@ def locked_down(image: str, *command: str, options: tuple[str, ...] = ()) -> str
     return docker("run", "--rm", *flags, *options, image, *command)
 
 
+def send(port: int, sent: bytes, rest: bytes = b"") -> list[Answer]:
+    """These bytes over a connection of their own, the rest after a 100 Continue, and all answers until it is closed or silent for as
+    long as anything may take."""
+    with socket.create_connection(("127.0.0.1", port), 12) as connection:
+        connection.sendall(sent)
+        if rest:
+            assert connection.recv(1024).startswith(b"HTTP/1.1 100 ")
+            connection.sendall(rest)
+        return list(answers(receive(connection)))
+
+
 class Project:
     """The compose file under a name and a port of its own. Leaving it takes containers, networks and volumes away."""
 
@@ -61,10 +72,8 @@ class Project:
         assert said.returncode == 0, f"{said.stderr}\n{self.logs()}"
 
     def send(self, sent: bytes) -> list[Answer]:
-        """These bytes over a connection of their own, and all answers until it is closed or silent for as long as anything may take."""
-        with socket.create_connection(("127.0.0.1", self.port), 12) as connection:
-            connection.sendall(sent)
-            return list(answers(receive(connection)))
+        """As `containers.send`, to the proxy."""
+        return send(self.port, sent)
 
     def states(self) -> dict[str, list[str]]:
         """Each service's containers: "running healthy", "exited 0" ..."""

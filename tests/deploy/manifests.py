@@ -62,10 +62,22 @@ def main_container(folder: str, service: str) -> Manifest:
     return next(one for one in spec["containers"] if one["name"] == service)
 
 
+def migrate(workload: Manifest) -> Manifest:
+    """The container that makes the schema before a workload's own starts."""
+    (only,) = pod(workload)["initContainers"]
+    found: Manifest = only
+    return found
+
+
 def environment(folder: str, container: Manifest) -> dict[str, str]:
     """Environment variables of a container, those from its ConfigMaps too."""
-    maps = of_kind(folder, "ConfigMap")
+    maps = {name: one["data"] for name, one in of_kind(folder, "ConfigMap").items()}
     values: dict[str, str] = {}
     for source in container.get("envFrom", []):
-        values |= maps[source["configMapRef"]["name"]]["data"]
-    return values | {one["name"]: one["value"] for one in container.get("env", [])}
+        values |= maps[source["configMapRef"]["name"]]
+    for one in container.get("env", []):
+        key = one.get("valueFrom", {}).get("configMapKeyRef", {})
+        data = maps[key["name"]] if key else {}
+        if "value" in one or key["key"] in data:
+            values[one["name"]] = one["value"] if "value" in one else data[key["key"]]
+    return values

@@ -9,7 +9,7 @@ import pytest
 
 from millpond.settings import PREFIX, SERVICES, describe
 from tests.deploy.containers import inspect
-from tests.deploy.manifests import LOCAL, PRODUCTION, WORKLOADS, Manifest, containers, environment, main_container, of_kind, pod
+from tests.deploy.manifests import LOCAL, PRODUCTION, WORKLOADS, containers, environment, main_container, migrate, of_kind, pod
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # the first build downloads packages
@@ -40,12 +40,6 @@ def settings_of(service: str) -> set[str]:
 def told(variables: dict[str, str | None]) -> dict[str, str]:
     """What variables tell a service beyond its defaults."""
     return {name: value for name, value in variables.items() if value is not None and value != DEFAULTS.get(name)}
-
-
-def migrate(workload: Manifest) -> Manifest:
-    (only,) = pod(workload)["initContainers"]
-    found: Manifest = only
-    return found
 
 
 @pytest.mark.parametrize(("container", "service"), [("api", "api"), ("worker", "worker"), ("collector", "collector"), ("migrate", "store")])

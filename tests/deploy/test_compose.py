@@ -118,7 +118,7 @@ def test_a_job_is_submitted_run_and_recorded(client: Client) -> None:
 def test_jobs_run_in_a_worker_that_can_write_nowhere_but_tmp(client: Client) -> None:
     """Processes need semaphores, greenlets a hub of their own."""
     for task in ("cluster_info_processes", "cluster_info_gevent"):
-        job = client.submit(task, seconds=0.01, wait_s=30)
+        job = client.submit(task, seconds=0.01, wait_s=60)
         assert job.status == "finished", job.error
 
 
@@ -166,6 +166,13 @@ def test_smuggling_forms_reach_nobody_through_the_proxy(project: Project) -> Non
         assert (answer.status, "version" in answer.problem) == (200, True)
     queues = project.send(b"GET /v1/queues HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")[0].problem
     assert {queue["queued"] for queue in queues["queues"]} <= {0}
+
+
+def test_the_proxy_passes_on_what_the_api_refuses_better(project: Project) -> None:
+    """A head that is too long for the API is not too long for the proxy, whose answer would be a page."""
+    for target, header, code in (("/" * 9000, "", "url_too_long"), ("/livez", "x" * 16_384, "headers_too_large")):
+        (answer,) = project.send(f"GET {target} HTTP/1.1\r\nHost: a\r\nX-Long: {header}\r\n\r\n".encode())
+        assert answer.problem["code"] == code
 
 
 def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:

@@ -20,7 +20,7 @@ class Configured(Process):
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         own = ["--dir", str(folder), "--port", str(self.port), "--bind", "127.0.0.1"]
-        super().__init__([redis_server.find(), ROOT / "ops/redis/redis.conf", *own], folder / "redis.log")
+        super().__init__([*redis_server.command(), ROOT / "ops/redis/redis.conf", *own], folder / "redis.log")
 
     def ready(self) -> bool:
         return listens(self.port)

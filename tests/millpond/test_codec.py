@@ -296,3 +296,23 @@ def test_results() -> None:
     with pytest.raises(Invalid, match="#/a: set is not") as caught:
         codec.encode_result({"a": set()}, limit=100)
     assert caught.value.code == "result_not_json"
+
+
+@given(st.lists(TEXTS | VALUES.map(codec.encode), max_size=5))
+@example([b'{"a":1,"a":2}', b"[]"])
+@example([b'{"a":1},{"b":2}', b'{"c":1', b'"d":2}'])
+@example([b'{"a":1', b'"b":2}'])
+@example([b'{"\\u003a":1}', b'{"a":1,"a":2}'])
+@example([b"[" * 33 + b"]" * 33])
+@example([b"1" * 20])
+@example([b""])
+def test_many_texts_at_once_are_read_as_each_alone(texts: list[bytes]) -> None:
+    if (found := codec.decode_many(texts)) is not None:
+        assert found == [codec.decode(text) for text in texts]
+
+
+def test_what_is_usual_is_read_at_once() -> None:
+    usual = [b'{"task":"add","args":[%d,"a:b"],"kwargs":{"c":{"d":null}}}' % number for number in range(64)]
+    assert codec.decode_many(usual) is not None
+    assert codec.decode_many(usual, limit=40) is None
+    assert codec.decode_many([*usual, b'{"a":1,"a":2}']) is None

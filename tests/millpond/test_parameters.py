@@ -133,3 +133,28 @@ def test_a_return_annotation_needs_no_schema() -> None:
     def make() -> Opaque: ...  # type: ignore[empty-body]
 
     assert Parameters.of("make", make) == Parameters()
+
+
+def test_a_form_of_call_seen_before_is_checked_as_at_first() -> None:
+    parameters = Parameters.of("resize", resize)
+    for _ in range(2):
+        assert not parameters.check(["a", 1], {"mode": "fit"})
+        assert [one["pointer"] for one in parameters.check(["a", "1"], {"mode": "fit"})] == ["#/args/1"]
+        assert [one["pointer"] for one in parameters.check(["a", 1], {"mode": "wide"})] == ["#/kwargs/mode"]
+
+
+def test_forms_of_calls_that_vary_for_ever_are_not_kept_for_ever() -> None:
+    parameters = Parameters.of("wide", _wide())
+    names = [f"a{number}" for number in range(10)]
+    for number in range(10):
+        for other in range(10):
+            assert not parameters.check([], {names[number]: 1} | {names[other]: 1})
+    assert len(parameters._forms) == 64
+
+
+def _wide() -> Callable[..., None]:
+    def wide(
+        *, a0: int = 0, a1: int = 0, a2: int = 0, a3: int = 0, a4: int = 0, a5: int = 0, a6: int = 0, a7: int = 0, a8: int = 0, a9: int = 0
+    ) -> None: ...
+
+    return wide
