@@ -32,7 +32,7 @@ MUTATIONS = [
         1,
         "finish writes before it has checked",
         f"{LUA}/finish.lua",
-        "local bad = broken_record() or (",
+        "local bad = bad_record or (",
         "local bad = (",
         ("test_what_cannot_be_written_is_not_half_written",),
     ),
