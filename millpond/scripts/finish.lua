@@ -20,6 +20,7 @@ end
 local credit = {successful_job_count = 0, failed_job_count = 0, worked_ms = 0}
 settlers[#settlers + 1] = function()
   local key = RQ_WORKER .. worker
+  if credit.successful_job_count + credit.failed_job_count == 0 then return end
   if try('HEXISTS', key, 'birth') ~= 1 then return end -- never make anew what no one would let expire
   for _, name in ipairs({'successful_job_count', 'failed_job_count'}) do
     if credit[name] > 0 then try('HINCRBY', key, name, credit[name]) end
