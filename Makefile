@@ -7,7 +7,7 @@ ARGS ?=
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench bench-intake soak mutate up down lock clean
+.PHONY: help setup run test check docs bench bench-intake bench-worker soak mutate up down lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 
 bench-intake: .venv/.ready .venv-bench/.ready  ## submissions beside bare Tornado, RQ, FastAPI with arq and Celery: ARGS="--only tornado,rq"
 	$(BIN)/python -m loadtest intake $(ARGS)
+
+bench-worker: .venv/.ready .venv-bench/.ready  ## one worker's jobs beside rq, huey, Celery and arq: ARGS="--only huey --rounds 1"
+	$(BIN)/python -m loadtest worker $(ARGS)
 
 soak: .venv/.ready  ## the tests of rules, system and HTTP with their full counts: kills, outages, lost replies, floods, waiters
 	$(BIN)/python -m pytest tests/system tests/rules --full -s $(ARGS)

@@ -1,6 +1,7 @@
 """The commands, their options and what they print."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,11 @@ from loadtest.intake.run import QUICK, Size
 from loadtest.intake.run import run as measure_intake
 from loadtest.plan import Plan
 from loadtest.tally import answer_lines
+from loadtest.worker import contenders as workers
+from loadtest.worker.rounds import Unclean as UncleanWorker
+from loadtest.worker.run import document as worker_document
+from loadtest.worker.run import lines as worker_lines
+from loadtest.worker.run import run as measure_worker
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -75,10 +81,10 @@ def bench(
         typer.echo(line)
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str, known: Sequence[str] = NAMES) -> list[str]:
     names = [name for name in text.split(",") if name]
-    if unknown := set(names) - set(NAMES):
-        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    if unknown := set(names) - set(known):
+        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     return names
 
 
@@ -105,3 +111,21 @@ def intake(
     typer.echo("\n".join(report.lines(figures)))
     if json:
         json.write_bytes(orjson.dumps(report.document(figures), option=orjson.OPT_INDENT_2))
+
+
+@app.command()
+def worker(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender, in turn; medians are printed.")] = 5,
+    jobs: Annotated[int, typer.Option(min=100, help="Millpond's jobs a round; slower ones get a share.")] = 20_000,
+    only: Annotated[str, typer.Option(help="Contenders, comma separated, beside Millpond; else all.")] = "",
+    json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
+) -> None:
+    """No-op jobs/s of one worker on one core, beside rq, huey, Celery and arq: results kept and counted. Exit code 1 if a job is lost."""
+    try:
+        figures = measure_worker(jobs, rounds, _names(only, workers.NAMES), partial(typer.echo, err=True))
+    except UncleanWorker as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from error
+    typer.echo("\n".join(worker_lines(figures)))
+    if json:
+        json.write_bytes(orjson.dumps(worker_document(figures), option=orjson.OPT_INDENT_2))

@@ -147,9 +147,9 @@ def cpu_s(process: Process) -> float:
 
 
 def _own_cpu_s(pid: int) -> float:
-    # After the name, which may hold anything in its parentheses: utime and stime are fields 14 and 15 (proc(5)).
+    # After the name, which may hold anything in its parentheses: utime, stime and those of ended children are fields 14-17 (proc(5)).
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICKS_S
+    return sum(map(int, fields[11:15])) * _TICKS_S
 
 
 def _tree(pid: int) -> Iterator[int]:

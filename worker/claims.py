@@ -7,17 +7,21 @@ from typing import Any, Final
 from millpond import moves
 from worker.desk import Desk
 from worker.held import Phase
+from worker.pace import Pace
 from worker.waker import Waker
 from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
 _SHORT_S: Final = 0.05  # of jobs this short a whole set is claimed ahead: together they wait no longer than that
+_AHEAD_S: Final = 0.01  # of work is claimed ahead: one write begins a set, ends another and claims a third
+_MOST_SETS: Final = 4  # slots' worth of jobs ahead: what a lost worker's successor finds claimed and not begun
 _FAIR: Final = 10  # one claim of so many is fair, so that no queue starves
 
 
 class Claims:
     """`idle`: the last claim got nothing, so that the child is listed in mp:idle and a token wakes it. `prefetch`: jobs to claim
-    ahead; -1: a quarter of the slots, or as many as slots while jobs are short (then one write begins a set and ends another)."""
+    ahead; -1: a quarter of the slots, as many as slots while jobs are short, and up to `_MOST_SETS` times that of what ends in
+    `_AHEAD_S` at the present pace."""
 
     def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
         self._desk = desk
@@ -26,6 +30,7 @@ class Claims:
         self._claim_at = 0.0
         self._opens_at = math.inf  # a gate, as the last claim was told
         self._made = 0
+        self._pace = Pace()
         self.others_idle = False
         self.idle = False
 
@@ -33,11 +38,18 @@ class Claims:
         """Work may wait."""
         self.idle = False
 
+    def ended(self) -> None:
+        """A job ended here."""
+        self._pace.count()
+
     def wanted(self, now: float) -> bool:
-        """Whether to claim now."""
+        """Whether to claim now: a slot would stay empty, or half of what may be ahead is gone."""
         if now >= self._opens_at:
             self.idle, self._opens_at = False, math.inf
-        return not self.idle and not self._desk.leaving and now >= self._claim_at and self._room() > 0 and self._desk.fresh()
+        if self.idle or self._desk.leaving or now < self._claim_at:
+            return False
+        spare = self._unbegun() - self._desk.pool.free
+        return (spare < 0 or 2 * spare < self._ahead()) and self._desk.fresh()
 
     def next_at(self, now: float) -> float:
         """When a claim that was put off may be made, or a gate opens; inf: neither."""
@@ -58,15 +70,19 @@ class Claims:
         return self._made % _FAIR == 0 and len(self._desk.me.queues) > 1
 
     def _room(self) -> int:
-        return self._desk.pool.free + self._ahead() - len(self._desk.ledger.of(Phase.WAITING, Phase.ASKING))
+        return self._desk.pool.free + self._ahead() - self._unbegun()
+
+    def _unbegun(self) -> int:
+        return self._desk.ledger.count(Phase.WAITING, Phase.ASKING)
 
     def _ahead(self) -> int:
-        pool = self._desk.pool
         if self.others_idle or self._desk.me.alone:
             return 0
         if self._prefetch >= 0:
             return self._prefetch
-        return pool.size if pool.typical_s < _SHORT_S else max(1, pool.size // 4)
+        pool = self._desk.pool
+        soon = int(self._pace.per_s(time.monotonic()) * _AHEAD_S)
+        return min(max(soon, pool.size if pool.typical_s < _SHORT_S else max(1, pool.size // 4)), _MOST_SETS * pool.size)
 
     def _answered(self, claim: moves.Claim) -> None:
         now = time.monotonic()

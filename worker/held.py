@@ -25,6 +25,7 @@ class Holding:
     """One execution. `asked`: its start may have reached Redis; from then on it only goes forward. `death`: of its runner."""
 
     claimed: Claimed
+    key: Held  # (job id, execution id)
     since: float  # monotonic, when the claim was answered
     phase: Phase = Phase.WAITING
     run: Run | None = None
@@ -33,17 +34,13 @@ class Holding:
     death: Death | None = None
     retry_at: float = 0.0  # not to be finished again before this: Redis could not use one of its keys
 
-    @property
-    def key(self) -> Held:
-        """(job id, execution id)."""
-        return self.claimed.id, self.claimed.execution
-
 
 class Ledger:
-    """All holdings, by execution, in the order they were claimed."""
+    """All holdings, by execution and by phase: each turn of the loop asks for some phases, and none for all there is."""
 
     def __init__(self) -> None:
         self._known: dict[Held, Holding] = {}
+        self._in: dict[Phase, dict[Held, Holding]] = {phase: {} for phase in Phase}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -53,25 +50,41 @@ class Ledger:
 
     def add(self, claimed: Claimed, now: float) -> None:
         """Know a claimed execution."""
-        holding = Holding(claimed, now)
-        self._known[holding.key] = holding
+        key = claimed.id, claimed.execution
+        self._known[key] = self._in[Phase.WAITING][key] = Holding(claimed, key, now)
 
     def get(self, key: Held) -> Holding | None:
         """The holding, or None if it is not known (any more)."""
         return self._known.get(key)
 
+    def move(self, holding: Holding, phase: Phase) -> None:
+        """It comes to another phase."""
+        known = self._in[holding.phase].pop(holding.key, None)
+        holding.phase = phase
+        if known:
+            self._in[phase][holding.key] = holding
+
     def drop(self, holding: Holding) -> None:
         """Know it no longer."""
         self._known.pop(holding.key, None)
+        self._in[holding.phase].pop(holding.key, None)
 
     def all(self) -> list[Holding]:
-        """A list to walk while holdings come and go."""
+        """A list to walk while holdings come and go, in the order they were claimed."""
         return list(self._known.values())
 
-    def of(self, *phases: Phase) -> list[Holding]:
-        """The holdings in one of these phases, oldest first."""
-        return [one for one in self._known.values() if one.phase in phases]
+    def of(self, phase: Phase) -> list[Holding]:
+        """The holdings in a phase, in the order they came to it."""
+        return list(self._in[phase].values())
+
+    def count(self, *phases: Phase) -> int:
+        """How many holdings are in one of the phases."""
+        return sum([len(self._in[phase]) for phase in phases])
+
+    def first(self, phase: Phase) -> Holding | None:
+        """The one that is in a phase for the longest time."""
+        return next(iter(self._in[phase].values()), None)
 
     def runs(self) -> Iterator[Run]:
         """What runs now."""
-        return (one.run for one in self._known.values() if one.run and one.phase is Phase.RUNNING)
+        return (one.run for one in self._in[Phase.RUNNING].values() if one.run)

@@ -34,7 +34,7 @@ class Leases:
 
     def due(self, now: float) -> bool:
         """Whether there is something to settle now."""
-        return now >= self.compare_at or bool(self._strangers or self._desk.ledger.of(Phase.RETURNING, Phase.DIED))
+        return now >= self.compare_at or bool(self._strangers or self._desk.ledger.count(Phase.RETURNING, Phase.DIED))
 
     def requests(self, now: float) -> list[Request[Any]]:
         """What to hand back, and the comparison if it is time."""
@@ -83,4 +83,4 @@ class Leases:
         before = time.monotonic() - _UNBEGUN_S
         for holding in self._desk.ledger.of(Phase.WAITING):
             if not holding.asked and holding.since < before:
-                holding.phase = Phase.RETURNING
+                self._desk.ledger.move(holding, Phase.RETURNING)

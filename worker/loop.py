@@ -104,7 +104,7 @@ class Loop:
             self._pipe.say("leaving", desk.leaving)
         for holding in desk.ledger.of(Phase.WAITING):
             if not holding.asked:
-                holding.phase = Phase.RETURNING
+                desk.ledger.move(holding, Phase.RETURNING)
 
     def _exchange(self, now: float) -> None:
         parts = self._parts
@@ -130,6 +130,7 @@ class Loop:
         match message:
             case Ended(run, outcome):
                 self._desk.pool.end(run)
+                self._parts.claims.ended()
                 holding = self._desk.ledger.get(run.key)
                 if holding and (holding.phase is Phase.RUNNING or holding.phase is Phase.LEFT):
                     self._desk.end(holding, holding.outcome or outcome)

@@ -26,7 +26,7 @@ class Starts:
 
     def possible(self) -> bool:
         """Whether something could begin now."""
-        return self._slots() > 0 and self._desk.fresh() and bool(self._desk.ledger.of(Phase.WAITING))
+        return self._slots() > 0 and self._desk.fresh() and self._desk.ledger.count(Phase.WAITING) > 0
 
     def requests(self) -> list[Request[Any]]:
         """The marks to write now: those that a lost connection left unanswered, and those of what begins."""
@@ -54,7 +54,7 @@ class Starts:
         self._chosen = []
 
     def _slots(self) -> int:
-        return self._desk.pool.free - len(self._desk.ledger.of(Phase.ASKING))
+        return self._desk.pool.free - self._desk.ledger.count(Phase.ASKING)
 
     def _choose(self) -> list[Holding]:
         slots = self._slots() if self._desk.fresh() else 0
@@ -79,7 +79,7 @@ class Starts:
             return False
         holding.asked = True
         if holding.claimed.hash.get("rerun") == b"never":
-            holding.phase = Phase.ASKING
+            self._desk.ledger.move(holding, Phase.ASKING)
         return True
 
     def _answered(self, marked: Sequence[Holding], answers: Sequence[str]) -> None:
