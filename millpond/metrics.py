@@ -22,6 +22,8 @@ from millpond.errors import BadSetting
 
 Service = Literal["api", "worker", "collector"]
 
+_SILENT_S: Final = 10.0  # a scraper that connects and says nothing must not keep a thread
+
 REGISTRIES: Final[dict[Service, CollectorRegistry]] = {
     "api": CollectorRegistry(),
     "worker": CollectorRegistry(),
@@ -152,9 +154,11 @@ def serve(service: Service, port: int) -> None:
     if not port:
         return
     try:
-        start_http_server(port, registry=REGISTRIES[service])
+        server, _ = start_http_server(port, registry=REGISTRIES[service])
     except OSError as error:
         raise BadSetting(f"MILLPOND_METRICS_PORT: {port} cannot be listened on: {error}") from error
+    server.RequestHandlerClass.timeout = _SILENT_S  # type: ignore[attr-defined]
+    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # it would print what is no line of our log
 
 
 def _watch_process(registry: CollectorRegistry) -> None:

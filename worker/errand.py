@@ -15,7 +15,7 @@ from millpond.errors import BadSetting
 from millpond.task import JobContext, Task
 from worker import lifeline, overheard
 from worker.call import Brackets, End, Refused, call, news, raised
-from worker.frames import Frame, Link
+from worker.frames import Frame, Link, frame
 from worker.orders import Orders
 from worker.stop import Stop
 from worker.voice import LogLimits, Speaker
@@ -115,8 +115,11 @@ class Errand:
         return round((time.monotonic() - self._began_at) * 1000)
 
     def _tell_lines(self) -> None:
-        if rows := self._voice.take().rows:
-            self._link.say("said", self.execution, self._voice.dropped, body=rows)
+        self._link.say_later(self._lines)  # threads of the function may all speak, but one may take
+
+    def _lines(self) -> bytes:
+        rows = self._voice.take().rows
+        return frame("said", self.execution, self._voice.dropped, body=rows) if rows else b""
 
     def _report(self, fraction: float | None, message: str) -> None:
         self._news = news(fraction, message)

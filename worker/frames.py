@@ -9,7 +9,8 @@ Runner to child:  ready | told EXECUTION | report EXECUTION + progress | said EX
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, Self
@@ -53,7 +54,7 @@ class Link:
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._frames = Frames()
-        self._queue: SimpleQueue[bytes] = SimpleQueue()
+        self._queue: SimpleQueue[Callable[[], bytes]] = SimpleQueue()
         Thread(target=self._write, name="link", daemon=True).start()
 
     @classmethod
@@ -65,7 +66,11 @@ class Link:
 
     def say(self, *head: Any, body: bytes = b"") -> None:
         """Send a frame; never blocks."""
-        self._queue.put(frame(*head, body=body))
+        self.say_later(partial(frame, *head, body=body))
+
+    def say_later(self, made: Callable[[], bytes]) -> None:
+        """Send the frame, or nothing, that `made` answers in the writer's thread, where no other call of it runs and no interrupt comes."""
+        self._queue.put(made)
 
     def hear(self) -> Iterator[Frame]:
         """The next frames; waits for them. Raises EOFError when the child is gone or wants this runner to end."""
@@ -79,7 +84,7 @@ class Link:
 
     def _write(self) -> None:
         while True:
-            data = self._queue.get()
+            data = self._queue.get()()
             try:
                 self._socket.sendall(data)
             except OSError:

@@ -14,7 +14,7 @@ _LEVELS: Final = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL
 
 def listen() -> None:
     """From now on. After users' modules were imported: they may set `logging` up anew."""
-    for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger().handlers[:1]:  # with a second one each line would be heard twice
         handler.addFilter(_overhear)
     for name in STREAMS:
         if not isinstance(getattr(sys, name), _Stream):

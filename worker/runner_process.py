@@ -20,7 +20,8 @@ class RunnerProcess(asyncio.Protocol):
     """One runner, from its start until it was reaped. All calls in the thread of one asyncio loop, which outlives it: its kernel's
     death signal comes with the end of that thread.
 
-    `ready`: it has imported users' modules. `retiring`: it is given nothing more. `served`: runs that ended in it.
+    `ready`: it has imported users' modules. `retiring`: it is given nothing more. `served`: runs that ended in it. `left`: those
+    of its `runs` that go on without a slot.
     """
 
     def __init__(self, heard: Callable[["RunnerProcess", Frame], None], gone: Callable[["RunnerProcess", str], None]) -> None:
@@ -29,6 +30,7 @@ class RunnerProcess(asyncio.Protocol):
         self._pidfd = -1
         self._transport: Any = None
         self.runs: dict[str, Run] = {}
+        self.left: set[str] = set()
         self.ready = self.retiring = False
         self._over = self._buried = False
         self.served = 0
@@ -58,6 +60,11 @@ class RunnerProcess(asyncio.Protocol):
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def busy(self) -> int:
+        """How many of its slots are taken."""
+        return len(self.runs) - len(self.left)
 
     def say(self, *head: Any, body: bytes = b"") -> None:
         """Send a frame."""

@@ -73,6 +73,7 @@ class Runners:
     def leave(self, run: Run) -> bool:
         """Kill its runner, unless that runs others and has told this one to end: then it is left to itself."""
         if self._kind.room > 1 and isinstance(run.handle, _Given) and run.handle.told:
+            self._soon(self._give_up, run)
             return True
         self._soon(self._end, run)
         return False
@@ -94,7 +95,7 @@ class Runners:
     def _match(self) -> None:
         """Give what waits to runners with room; want another where there is none."""
         while self._waiting:
-            runner = next((one for one in self._runners if one.ready and not one.retiring and len(one.runs) < self._kind.room), None)
+            runner = next((one for one in self._runners if one.ready and not one.retiring and one.busy < self._kind.room), None)
             if runner is None:
                 return self._want(min(self._kind.most, len(self._waiting) + sum(bool(one.runs) for one in self._runners)))
             self._give(self._waiting.popleft(), runner)
@@ -116,6 +117,11 @@ class Runners:
     def _end(self, run: Run) -> None:
         if run.handle and run.claimed.execution in run.handle.runner.runs:
             run.handle.runner.kill()
+
+    def _give_up(self, run: Run) -> None:
+        if run.claimed.execution in run.handle.runner.runs:
+            run.handle.runner.left.add(run.claimed.execution)
+            self._match()
 
     # -- runners --------------------------------------------------------------------------------------------------------------
 
@@ -162,6 +168,7 @@ class Runners:
 
     def _ended(self, runner: RunnerProcess, execution: str, end: End) -> None:
         if run := runner.runs.pop(execution, None):
+            runner.left.discard(execution)
             runner.served += 1
             self._inbox.ended(run, outcome.ended(run, end))
 

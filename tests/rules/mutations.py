@@ -383,7 +383,16 @@ MUTATIONS = [
     Mutation(
         7, "an execution takes no turn", f"{LUA}/claim.lua", "if job.gate then gates().enter(job.gate, member_of(job)) end", "", (GATES,)
     ),
-    Mutation(7, "a turn is never given back", GATE, "    call('SREM', RUN .. gate.key, member)\n    if", "    if", (GATES,)),
+    Mutation(7, "a turn is never given back", GATE, "    call('SREM', RUN .. gate.key, member)\n    un", "    un", (GATES,)),
+    Mutation(7, "what waits behind long jobs counts no more", GATE, "local CLAIMED_MS = 86400000", "local CLAIMED_MS = 60000", (GATES,)),
+    Mutation(
+        7,
+        "a start promised to what is no more stays promised",
+        GATE,
+        "      if is_over(member) then unpromise(gate, member) end\n",
+        "",
+        (GATES,),
+    ),
     Mutation(7, "a turn that is free is nobody's", GATE, "    pass_on(gate, queue)\n  end", "  end", (GATES,)),
     Mutation(7, "a deleted job keeps its turn", LEASE, "  leave_unnamed(member)\n", "", (GATES,)),
     Mutation(

@@ -1,12 +1,18 @@
 """What one execution says: kept to a limit that is held, and counted beyond it."""
 
+import io
+import logging
+import sys
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millpond import joblog
 from millpond.joblog import Line
+from millpond.task import JobContext, running
+from worker import overheard
 from worker.voice import MAX_TEXT, LogLimits, Speaker
 
 STEADY = settings(derandomize=True, deadline=None, database=None)
@@ -118,3 +124,16 @@ def test_news_are_told_once_until_they_are_taken() -> None:
     ear.speaker.overhear("info", "c")
     ear.speaker.progress(b"3")
     assert not ear.speaker.has_news, "who has ended says nothing more"
+
+
+def test_what_is_logged_is_heard_once_however_many_handlers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = [logging.StreamHandler(io.StringIO()) for _ in range(2)]
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+    for name in joblog.STREAMS:
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    overheard.listen()
+    ear = Ear()
+    with running(JobContext(id="a", voice=ear.speaker)):
+        logging.getLogger("library").warning("once")
+    assert [(line.level, line.text) for line in ear.lines()] == [("warning", "once")]
+    assert [handler.stream.getvalue() for handler in handlers] == ["once\n"] * 2

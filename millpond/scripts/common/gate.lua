@@ -3,6 +3,7 @@
 -- head of its queue and comes to claim again: claim alone lets jobs pass.
 -- A call in which no job has a gate pays for this one function, and not for those in it.
 local MARGIN_MS = 5 -- a start counts so much longer: its mark and its function's first line are a moment apart
+local CLAIMED_MS = 86400000 -- what is claimed may wait for as long behind what runs
 local LOOKED_AT = 100 -- gates and held ids in one call
 local ENOUGH = 3 -- children that come back when a gate opens: one might do, if none ever died or were busy then
 local made
@@ -128,7 +129,7 @@ gates = function()
     if gate.most > 0 then call('SADD', RUN .. gate.key, member) end
     if gate.starts > 0 then
       call('ZADD', STARTS .. gate.key, '+inf', member)
-      call('PEXPIRE', STARTS .. gate.key, int(gate.window + 60000)) -- nobody holds for so long what it does not begin
+      call('PEXPIRE', STARTS .. gate.key, int(gate.window + CLAIMED_MS))
     end
   end
 
@@ -138,12 +139,17 @@ gates = function()
     call('ZADD', STARTS .. gate.key, 'XX', int(at + gate.window + MARGIN_MS), member)
   end
 
-  -- An execution is over. What never began gives back its start as well.
+  -- What never began counts as no start.
+  local function unpromise(gate, member)
+    if call('ZSCORE', STARTS .. gate.key, member) == 'inf' then call('ZREM', STARTS .. gate.key, member) end
+  end
+
+  -- An execution is over.
   function made.leave(gate, member, queue)
     usable(gate)
     call('HDEL', TURNS, member)
     call('SREM', RUN .. gate.key, member)
-    if call('ZSCORE', STARTS .. gate.key, member) == 'inf' then call('ZREM', STARTS .. gate.key, member) end
+    unpromise(gate, member)
     pass_on(gate, queue)
   end
 
@@ -173,6 +179,9 @@ gates = function()
   function made.audit(gate, most, is_over)
     for _, member in ipairs(call('SRANDMEMBER', RUN .. usable(gate).key, most)) do
       if is_over(member) then call('SREM', RUN .. gate.key, member) end
+    end
+    for _, member in ipairs(call('ZRANDMEMBER', STARTS .. gate.key, most)) do
+      if is_over(member) then unpromise(gate, member) end
     end
     local _, free = room(gate)
     return free > 0 and call_up(gate.key, math.min(free, most)) or 0

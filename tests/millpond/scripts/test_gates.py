@@ -311,6 +311,7 @@ def test_what_is_claimed_and_not_begun_counts_until_a_window_after_its_start(pon
     (job,) = child.claim(1)
     pass_time(pond, 120_000)
     assert child.claim() == []
+    assert pond.ask("PTTL", keys.named("STARTS", "k")) > 12 * 3_600_000  # it may wait as long behind what runs
     child.start(job)
     pass_time(pond, 30_000)
     assert child.claim() == []
@@ -467,6 +468,18 @@ def test_a_gate_whose_turn_was_lost_opens_again(pond: Pond, lost: str) -> None:
         pond.ask("DEL", keys.named("RUN", "k"))
     assert "called_up" in pond.run(moves.reconcile(0)).repairs
     assert pond.queued() == [second]
+
+
+def test_a_start_that_was_promised_to_what_is_no_more_is_free_again(pond: Pond) -> None:
+    first, second, third = pond.submit(3, fields=rate(2))
+    pond.hire().claim(1)
+    pond.ask("ZADD", keys.named("STARTS", "k"), "+inf", f"{new_id()}:gone")
+    child = pond.hire("w2")
+    assert child.claim() == []
+    assert held(pond) == [second, third]
+    assert "called_up" in pond.run(moves.reconcile(0)).repairs
+    assert [job.id for job in child.claim()] == [second]
+    assert pond.job(first)["state"] == "started"
 
 
 def test_a_deleted_job_that_still_runs_keeps_its_turn_until_its_end(pond: Pond) -> None:

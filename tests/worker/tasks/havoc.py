@@ -52,14 +52,6 @@ def hoard(mib: int, keep: bool = False) -> int:
 
 
 @task
-def flood(lines: int) -> int:
-    """Print."""
-    for _ in range(lines):
-        print("." * 200)
-    return lines
-
-
-@task
 def fork(returns: bool) -> str:
     """Fork; the other process `returns` from this function, as if it were this one, or ends."""
     pid = os.fork()
