@@ -38,6 +38,7 @@ def swallow(seconds: float) -> None:
 def pool_of(slots: int, inbox: Inbox) -> Pool:
     """A pool of threads."""
     limits: dict[str, Any] = {"slots": slots, "prefetch": 0, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000_000}
+    logs: dict[str, Any] = {"log_level": "info", "max_log_lines": 10, "max_log_bytes": 1_000}
     place: dict[str, Any] = {
         "worker": "w",
         "generation": 1,
@@ -48,7 +49,7 @@ def pool_of(slots: int, inbox: Inbox) -> Pool:
         "will": 0,
         "redis_url": "",
     }
-    orders = Orders(**limits, **place, queues=(), tasks=(), pool="thread", log_level="info", failpoint="")
+    orders = Orders(**limits, **place, **logs, queues=(), tasks=(), pool="thread", measured=False, failpoint="")
     return Pool(orders, {}, inbox)
 
 
