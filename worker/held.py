@@ -32,6 +32,7 @@ class Holding:
     asked: bool = False
     outcome: Outcome | None = None
     death: Death | None = None
+    told: bool = False  # its outcome is on the socket, and not answered
     retry_at: float = 0.0  # not to be finished again before this: Redis could not use one of its keys
 
 

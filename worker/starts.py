@@ -47,6 +47,11 @@ class Starts:
                 self._desk.begin(holding)
         self._chosen = []
 
+    def prepare(self) -> None:
+        """Read the payloads of what waits, while Redis works and slots are busy."""
+        for holding in self._desk.ledger.of(Phase.WAITING):
+            self._prepare(holding)
+
     def lost(self) -> None:
         """The connection is gone. What had not begun is chosen anew; the other marks are written again."""
         self._again = [one for one in self._unanswered if self._desk.ledger.get(one.key) is one and one.phase is not Phase.WAITING]
@@ -66,16 +71,21 @@ class Starts:
                 chosen.append(holding)
         return chosen
 
-    def _can_begin(self, holding: Holding) -> bool:
+    def _prepare(self, holding: Holding) -> Run | None:
         """Read its payload; what cannot be begun here ends instead."""
         if holding.run is None:
             prepared = prepare(holding.claimed, self._tasks)
             if not isinstance(prepared, Run):
                 self._desk.end(holding, prepared)
-                return False
+                return None
             holding.run = prepared
-        if holding.run.stop:
-            self._desk.end(holding, outcome.stopped(holding.run))
+        return holding.run
+
+    def _can_begin(self, holding: Holding) -> bool:
+        if not (run := self._prepare(holding)):
+            return False
+        if run.stop:
+            self._desk.end(holding, outcome.stopped(run))
             return False
         holding.asked = True
         if holding.claimed.hash.get("rerun") == b"never":

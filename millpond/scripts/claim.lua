@@ -1,6 +1,7 @@
--- claim: pops up to `slots` ids in queue order and leases what is queued; what its gate does not let pass is kept aside. Ids of what
+-- claim: pops ids for `free` slots, and some ahead, in queue order, and leases what is queued; what its gate does not let pass is kept aside. Ids of what
 -- is not queued are dropped: twice in a list is harmless.
-local worker, generation, slots, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'alone', ARGV[4] == 'fair'
+local worker, generation, free, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5] == 'alone', ARGV[5] == 'fair'
+local slots = free + tonumber(ARGV[4])
 local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
@@ -14,7 +15,7 @@ end
 if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive', {}} end
 
 local queues = {}
-for i = 5, #ARGV do queues[#queues + 1] = ARGV[i] end
+for i = 6, #ARGV do queues[#queues + 1] = ARGV[i] end
 leave_idle(lease, queues)
 if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok', {}} end
 
@@ -120,9 +121,10 @@ if #jobs > 0 then
   if try('HGET', RQ_WORKER .. worker, 'state') ~= 'busy' and try('HEXISTS', RQ_WORKER .. worker, 'birth') == 1 then
     try('HSET', RQ_WORKER .. worker, 'state', 'busy')
   end
-elseif not alone then
+end
+if #jobs < free and not alone then -- it took all there was
   for _, queue in ipairs(queues) do try('SADD', IDLE .. queue, lease) end
 end
 local back_in = -1 -- ms after which to claim again, whatever wakes whom
-if kept == KEPT_ASIDE then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
+if kept == KEPT_ASIDE or pops >= POPS then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
 return {'ok', jobs, back_in}
