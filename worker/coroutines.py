@@ -48,14 +48,21 @@ class Coroutines:
 
     def interrupt(self, run: Run) -> None:
         """Cancel its asyncio task."""
-        run.handle.loop.call_soon_threadsafe(run.handle.cancel)
+        with contextlib.suppress(RuntimeError):  # its loop was given up, and is closed: all on it has ended
+            run.handle.loop.call_soon_threadsafe(run.handle.cancel)
 
     def leave(self, run: Run) -> bool:
         """Give it up; False if it has just ended by itself."""
         left: bool = run.handle.guard.leave()
-        if left and not run.handle.heard and run.handle.loop is self._loop:
-            self._loop = None  # something blocks this loop: the next coroutine gets another
+        if left and not run.handle.heard:
+            self._give_up(run.handle.loop)
         return left
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Something blocks it: the next coroutine gets another."""
+        if loop is self._loop:
+            self._loop = None
+            loop.call_soon_threadsafe(loop.stop)
 
     def _begin(self, run: Run) -> None:
         task = run.handle.loop.create_task(self._carry_out(run))
@@ -81,8 +88,15 @@ class Coroutines:
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Turn until the loop is given up, and then until all on it has ended."""
     asyncio.set_event_loop(loop)
-    while True:
-        # A SystemExit in a task that a coroutine made leaves run_forever; the other coroutines go on.
+    given_up = False
+    while not given_up or asyncio.all_tasks(loop):
+        # A SystemExit in a task that a coroutine made leaves the loop; the other coroutines go on.
         with contextlib.suppress(BaseException):
-            loop.run_forever()
+            if given_up:
+                loop.run_until_complete(asyncio.wait(asyncio.all_tasks(loop)))
+            else:
+                loop.run_forever()
+                given_up = True
+    loop.close()

@@ -8,6 +8,7 @@ from time import monotonic
 
 from millpond import keys
 from tests.millpond.scripts.pond import Pond
+from tests.pace import within
 from tests.processes import exists
 from tests.until import until
 from tests.worker.mill import Mill, Worker
@@ -33,7 +34,7 @@ def test_a_killed_child_s_jobs_run_again_at_once_and_its_neighbours_are_not_blam
         os.kill(child, signal.SIGKILL)
         killed = monotonic()
         again = until(lambda: [note for note in mill.notes("begin") if note.pid != child], 10)
-        assert again[0].at - killed < 2
+        assert again[0].at - killed < within(2)
         for id in ids:
             mill.wait(id)
         first = {note.job for note in mill.notes("begin") if note.pid == child}

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from dataclasses import fields
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
@@ -37,19 +38,9 @@ def swallow(seconds: float) -> None:
 
 def pool_of(slots: int, inbox: Inbox) -> Pool:
     """A pool of threads."""
-    limits: dict[str, Any] = {"slots": slots, "prefetch": 0, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000_000}
-    logs: dict[str, Any] = {"log_level": "info", "max_log_lines": 10, "max_log_bytes": 1_000}
-    place: dict[str, Any] = {
-        "worker": "w",
-        "generation": 1,
-        "alone": False,
-        "parent": 0,
-        "pipe": 0,
-        "shared": 0,
-        "will": 0,
-        "redis_url": "",
-    }
-    orders = Orders(**limits, **place, **logs, queues=(), tasks=(), pool="thread", measured=False, failpoint="")
+    texts: dict[str, Any] = {"worker": "w", "redis_url": "", "pool": "thread", "log_level": "info", "failpoint": ""}
+    told: dict[str, Any] = {one.name: 0 for one in fields(Orders)} | texts | {"slots": slots, "max_result_bytes": 1_000_000}
+    orders = Orders(**told | {"queues": (), "tasks": ()})
     return Pool(orders, {}, inbox)
 
 

@@ -38,6 +38,7 @@ class Crowd:
         for id in waiting:
             mill.wait(id, "started")
         mill.result(mill.submit("doze", mill.file, 0.0))  # its loop keeps three files open
+        until(lambda: any(one["cmd"] == "blpop" for one in mill.client.client_list()), 5, "it sleeps, on a connection of its own")
         return cls(pool, mill, worker, gate, waiting, _files(worker))
 
     def undisturbed(self) -> None:
@@ -80,6 +81,7 @@ in_processes_alone = pytest.mark.parametrize("crowd", ["process"], indirect=True
     [
         ("spin", ["{notes}", 30.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("nap", ["{notes}", 1.2], {"timeout_ms": 1_000}, ("failed", "timeout")),
+        ("block_loop", ["{notes}", 2.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("doze", ["{notes}", 30.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("stubborn", ["{notes}", 4.0], {"timeout_ms": 200}, ("failed", "timeout")),
         ("attentive", [], {"timeout_ms": 200}, ("finished", "")),

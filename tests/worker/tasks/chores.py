@@ -142,8 +142,8 @@ def flaky(file: str, failures: int) -> int:
 def choosy(file: str, kind: str) -> None:
     """Raise what is tried again, or what is not, or be too late."""
     note(file, "begin")
-    if kind == "TimeoutError":
-        sleep(60)
+    while kind == "TimeoutError":
+        sleep(0.01)  # hears that its time is over; in a long sleep its next attempt would wait for it
     raise {"OSError": OSError, "ConnectionResetError": ConnectionResetError, "ValueError": ValueError}[kind]
 
 
