@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 
 from millpond.moves import Claimed, Death, Held, Outcome
 from worker.run import Run
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """How far an execution is here."""
 
-    WAITING = auto()  # leased, not begun
-    ASKING = auto()  # rerun="never": begins when its start is answered
-    RUNNING = auto()
-    ENDED = auto()  # its outcome is here; its finish is not answered yet
-    LEFT = auto()  # told to end, it goes on; its outcome waits until that is over, because another attempt follows
-    RETURNING = auto()  # to be handed back; never begins here
-    DIED = auto()  # the runner that ran it died: to be handed back as a death
+    WAITING = 0  # leased, not begun
+    ASKING = 1  # rerun="never": begins when its start is answered
+    RUNNING = 2
+    ENDED = 3  # its outcome is here; its finish is not answered yet
+    LEFT = 4  # told to end, it goes on; its outcome waits until that is over, because another attempt follows
+    RETURNING = 5  # to be handed back; never begins here
+    DIED = 6  # the runner that ran it died: to be handed back as a death
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +41,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._known: dict[Held, Holding] = {}
-        self._in: dict[Phase, dict[Held, Holding]] = {phase: {} for phase in Phase}
+        self._in: list[dict[Held, Holding]] = [{} for _ in Phase]
 
     def __len__(self) -> int:
         return len(self._known)

@@ -2,15 +2,17 @@
 local lease = ARGV[1] .. ':' .. ARGV[2]
 local answers = {}
 
--- What is needed to begin, and to end what may not begin again.
-local NEEDED = {'state', 'status', 'origin', 'version', 'execution', 'lease', 'mark', 'attempt', 'rerun', 'wish', 'waiters', 'watchers', 'gate'}
+-- What is needed to begin; what one of RQ's tools moved, and what may not begin again, is read whole.
+local NEEDED = {'state', 'status', 'origin', 'version', 'execution', 'lease', 'mark', 'attempt', 'rerun', 'watchers', 'gate'}
 
 local function begin(id, execution)
   local job = read(id, NEEDED)
   if not job or job.state ~= 'started' or job.execution ~= execution then return 'no' end
   if job.mark == '1' then return 'go' end -- said before; the answer was lost
+  local again = job.rerun == 'never' and job.attempt >= 1
+  if again or job.status ~= 'started' then job = read(id) end
   heed(job)
-  if job.rerun == 'never' and job.attempt >= 1 then
+  if again then
     if broken_record() then return 'no' end
     release(id, execution, lease, job.queue)
     if job.gate then gates().leave(job.gate, member_of(job), job.queue) end

@@ -161,7 +161,7 @@ local function strip(job)
   for _, name in ipairs(PASSING) do
     if job[name] then names[#names + 1] = name end
   end
-  if job.place == 'alone' then names[#names + 1] = 'place' end
+  if job.place ~= 'queue' then names[#names + 1] = 'place' end
   if names[1] then call('HDEL', job.key, unpack(names)) end
 end
 
@@ -171,9 +171,10 @@ local function conclude(job, state, code, last, more)
   tell_batch(job.id, job.state, state)
   if job.gate and job.state == 'queued' then gates().step_out(job) end
   job.version = job.version + 1
-  job.state, job.ended_ms = state, NOW
+  job.state, job.ended_ms, more = state, NOW, more or {}
+  if code ~= '' then more[#more + 1], more[#more + 2] = state == 'failed' and 'error_code' or 'reason', code end
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
-    'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '', unpack(more or {}))
+    'ended_at', utc(NOW), 'last', last or '', unpack(more))
   strip(job)
   note_end(job)
   later('ZADD', REGISTRY[state] .. job.queue, job.id, '+inf')

@@ -140,13 +140,24 @@ def test_a_suspended_rq_gives_nothing(pond: Pond) -> None:
     assert len(child.claim()) == 1
 
 
-def test_who_gets_nothing_is_idle_until_the_next_claim(pond: Pond) -> None:
-    child = pond.hire(queues=["a", "b"])
+def test_who_has_a_slot_free_is_idle_until_the_next_claim(pond: Pond) -> None:
+    child, idle = pond.hire(queues=["a", "b"]), [keys.named("IDLE", queue) for queue in ("a", "b")]
     child.claim()
-    assert pond.ask("SMEMBERS", keys.named("IDLE", "a")) == pond.ask("SMEMBERS", keys.named("IDLE", "b")) == {b"w1:1"}
-    pond.submit(queue="a")
-    child.claim()
-    assert pond.ask("EXISTS", keys.named("IDLE", "a"), keys.named("IDLE", "b")) == 0
+    assert [pond.ask("SMEMBERS", key) for key in idle] == [{b"w1:1"}, {b"w1:1"}]
+    pond.submit(2, queue="a")
+    assert len(child.claim(2)) == 2
+    assert pond.ask("EXISTS", *idle) == 0
+    pond.submit(queue="b")
+    assert len(child.claim(2)) == 1
+    assert [pond.ask("SMEMBERS", key) for key in idle] == [{b"w1:1"}, {b"w1:1"}]
+
+
+def test_who_got_less_ahead_than_it_wanted_is_not_idle(pond: Pond) -> None:
+    pond.hire()
+    pond.submit(3)
+    assert len(pond.run(moves.claim("w1", 1, 2, ["default"], ahead=5)).jobs) == 3
+    assert pond.run(moves.claim("w1", 1, 0, ["default"], ahead=5)).jobs == []
+    assert pond.ask("EXISTS", keys.named("IDLE", "default")) == 0
 
 
 def test_alone_takes_only_what_waits_to_run_alone(pond: Pond) -> None:
