@@ -162,8 +162,15 @@ def test_many_streams_of_one_job_share_its_reads(proxied: Replica, proxy: RedisP
         one.close()
 
 
-def test_a_reader_that_does_not_read_costs_little(api: Replica, hand: Hand) -> None:
-    id = submitted(api)
+@pytest.fixture
+def lenient(redis_url: str, shared_database: str, tmp_path: Path, hand: Hand) -> Iterator[Replica]:
+    """A replica that gives its clients a minute to take what they are sent."""
+    with Replica(tmp_path, redis_url, shared_database, body_timeout_s=60) as replica:
+        yield replica
+
+
+def test_a_reader_that_does_not_read_costs_little(lenient: Replica, hand: Hand) -> None:
+    api, id = lenient, submitted(lenient)
     (job,) = hand.begin()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

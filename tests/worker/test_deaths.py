@@ -116,14 +116,16 @@ def test_children_die_with_their_parent(mill: Mill, stopped: bool) -> None:
         until(lambda: not exists(child), 2, "the child died")
 
 
-def test_a_killed_worker_s_jobs_run_on_another_within_6_s(mill: Mill, worker: Worker) -> None:
-    ids = mill.submit_many("nap", [(mill.file, 4.0)] * 22)
+def test_a_killed_worker_s_jobs_run_on_another_within_6_s(mill: Mill, worker: Worker, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    ids = mill.submit_many("stay", [(mill.file, str(gate))] * 22)
     mill.begun(20)
     with mill.worker() as other, Keeper(mill.url):
         os.kill(worker.pid, signal.SIGKILL)
         killed = monotonic()
         again = until(lambda: [note for note in mill.notes("begin") if note.pid in other.children and note.at > killed], 10)
         assert again[0].at - killed < within(6)
+        gate.touch()
         for id in ids:
             mill.wait(id, timeout_s=20)
         until(lambda: mill.client.hkeys("mp:workers") == [other.name.encode()], 10, "the dead is struck off")

@@ -44,6 +44,14 @@ def nap(file: str, seconds: float) -> int:
     return os.getpid()
 
 
+@task
+def stay(file: str, gate: str) -> None:
+    """Go on until a file is there."""
+    note(file, "begin")
+    while not Path(gate).exists():
+        sleep(0.05)
+
+
 @task(rerun="never")
 def once(file: str, seconds: float) -> int:
     """As nap, for what must not be started twice."""
