@@ -44,7 +44,7 @@ class Leases:
     def requests(self, now: float) -> list[Request[Any]]:
         """What to hand back, and the comparison if it is time."""
         if now >= self._stale_at():
-            self._give_up(now)
+            self._give_up()
         me = self._desk.me
         found: list[Request[Any]] = []
         returning = self._desk.ledger.of(Phase.RETURNING)
@@ -82,16 +82,20 @@ class Leases:
                 self._desk.lose(holding)
             elif wish := found.held[holding.key]:
                 self._desk.stop(holding, _WISHES[wish])
-        if found.idle:
-            self._give_up(time.monotonic())
+        if found.idle and time.monotonic() >= self._oldest_at():
+            self._give_up()
 
     def _stale_at(self) -> float:
-        """When what waits here for the longest has waited too long."""
-        first = self._desk.ledger.first(Phase.WAITING)
-        return first.since + _UNBEGUN_S if first and not first.asked and self._claims.by_pace else math.inf
+        """When to give up what waits; inf: never, as somebody has set how much is claimed ahead."""
+        return self._oldest_at() if self._claims.by_pace else math.inf
 
-    def _give_up(self, now: float) -> None:
-        """Let whoever has a free slot have what would wait here."""
+    def _oldest_at(self) -> float:
+        """When what waits for the longest has waited too long; inf: nothing waits."""
+        first = self._desk.ledger.first(Phase.WAITING)
+        return first.since + _UNBEGUN_S if first and not first.asked else math.inf
+
+    def _give_up(self) -> None:
+        """Let whoever has a free slot have what would wait here: all of it, or the later ones would come back before the earlier."""
         for holding in self._desk.ledger.of(Phase.WAITING):
-            if not holding.asked and holding.since <= now - _UNBEGUN_S:
+            if not holding.asked:
                 self._desk.ledger.move(holding, Phase.RETURNING)

