@@ -9,6 +9,7 @@ from api.link import Command, Link
 from millpond import keys, metrics, moves
 from millpond.errors import RedisFull
 
+_ABREAST = 2  # while one batch is synced to Redis's disk, the next is read from its clients
 CAP = 500  # jobs in one call: about 10 ms of Redis; more would be felt by every worker
 REPLICA_MS = 500  # for replicas to sync; less than the lane takes for silence
 
@@ -44,7 +45,7 @@ class Submitter:
         self._idempotency_h = idempotency_h
         self._limits = limits
         self._acks = acks
-        self._lane = Lane(redis_url, self._exchange, CAP)
+        self._lane = Lane(redis_url, self._exchange, CAP, abreast=_ABREAST)
 
     async def submit(self, submission: moves.Submission) -> moves.Submitted:
         """Accept one job. Raises NotDone, or OutcomeUnknown: then the job may be there, and only its client may send it again."""

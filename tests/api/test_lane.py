@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.lane import BATCH_BYTES, WAITING_BYTES, Lane
+from api.lane import BATCH_BYTES, BESIDE, WAITING_BYTES, Lane
 from millpond.errors import NotDone
 
 MEGABYTE = 1 << 20
@@ -76,4 +76,44 @@ async def test_who_left_before_it_was_sent_is_not_sent(redis_url: str) -> None:
     assert await asked[0] == 0
     assert await asked[2] == 2
     assert noted.batches == [[0, 2]]
+    await lane.close()
+
+
+class Held(Noted):
+    """An exchange whose answers come when `go` is set; `left` says that a batch is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, connection: Any, items: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(items))
+        self.left.set()
+        await self.go.wait()
+        return items
+
+
+async def test_beside_a_batch_under_way_another_leaves_when_it_is_worth_it(redis_url: str) -> None:
+    held = Held()
+    lane = Lane(redis_url, held, 100, abreast=2)
+    first = asyncio.create_task(lane.ask(0))
+    await held.left.wait()
+    held.left.clear()
+    few = [asyncio.create_task(lane.ask(number)) for number in range(1, BESIDE)]
+    await asyncio.wait(few, timeout=0.1)
+    assert held.batches == [[0]], "few wait for the batch that is under way"
+    last = asyncio.create_task(lane.ask(BESIDE))
+    await held.left.wait()
+    held.go.set()
+    await asyncio.gather(first, *few, last)
+    assert held.batches == [[0], list(range(1, BESIDE + 1))]
+    await lane.close()
+
+
+async def test_many_are_shared_out_between_batches_abreast(redis_url: str) -> None:
+    noted = Noted()
+    lane = Lane(redis_url, noted, 100, abreast=2)
+    assert await asyncio.gather(*map(lane.ask, range(64))) == list(range(64))
+    assert sorted(number for batch in noted.batches for number in batch) == list(range(64))
+    assert list(map(len, noted.batches)) == [32, BESIDE, 64 - 32 - BESIDE], "the half of what there is, and not less than is worth it"
     await lane.close()

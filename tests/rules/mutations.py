@@ -437,7 +437,7 @@ MUTATIONS = [
         (GATES,),
     ),
     Mutation(
-        7, "what began gives its start back", GATE, "if call('ZSCORE', STARTS .. gate.key, member) == 'inf' then", "if true then", (GATES,)
+        7, "what began gives its start back", GATE, "if call('ZSCORE', STARTS .. gate.key, member) ~= 'inf' then", "if false then", (GATES,)
     ),
     Mutation(
         7,

@@ -1,6 +1,7 @@
 """How a worker ends: what runs is finished within the grace, the rest handed back, and nothing is lost or counted."""
 
 import signal
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -85,10 +86,12 @@ def test_a_worker_without_redis_ends_all_the_same(mill: Mill, worker: Worker) ->
         other.close()
 
 
-def test_kill_horse_replaces_the_child(mill: Mill, worker: Worker) -> None:
+def test_kill_horse_replaces_the_child(mill: Mill, worker: Worker, tmp_path: Path) -> None:
     child = worker.children[0]
-    id = mill.submit("nap", mill.file, 1.0)
+    id = mill.submit("stay", mill.file, str(tmp_path / "gate"))
     mill.begun(1)
     send_kill_horse_command(mill.client, worker.name)
+    until(lambda: not exists(child), 5, "it is killed")
+    (tmp_path / "gate").touch()
     assert mill.result(id) != child
     assert mill.job(id)["attempt"] == "2"

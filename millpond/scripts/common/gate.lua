@@ -37,6 +37,12 @@ gates = function()
     return starts, math.min(starts, slots)
   end
 
+  -- The starts of a gate that nobody uses are forgotten when none counts any more.
+  local function keep(gate)
+    local promised = call('ZCOUNT', STARTS .. gate.key, '+inf', '+inf') > 0
+    call('PEXPIRE', STARTS .. gate.key, int(gate.window + (promised and CLAIMED_MS or MARGIN_MS)))
+  end
+
   -- Notes when the rate lets the next of the held begin: the first who sleeps learns it from its claim, and comes back then.
   local function foretell(gate, queue)
     local first = tonumber(call('ZRANGE', STARTS .. gate.key, 0, 0, 'WITHSCORES')[2] or '') or math.huge
@@ -129,7 +135,7 @@ gates = function()
     if gate.most > 0 then call('SADD', RUN .. gate.key, member) end
     if gate.starts > 0 then
       call('ZADD', STARTS .. gate.key, '+inf', member)
-      call('PEXPIRE', STARTS .. gate.key, int(gate.window + CLAIMED_MS))
+      keep(gate)
     end
   end
 
@@ -137,11 +143,14 @@ gates = function()
   function made.begun(gate, member, at)
     if gate.starts == 0 or not is(STARTS .. gate.key, 'zset') then return end
     call('ZADD', STARTS .. gate.key, 'XX', int(at + gate.window + MARGIN_MS), member)
+    keep(gate)
   end
 
   -- What never began counts as no start.
   local function unpromise(gate, member)
-    if call('ZSCORE', STARTS .. gate.key, member) == 'inf' then call('ZREM', STARTS .. gate.key, member) end
+    if call('ZSCORE', STARTS .. gate.key, member) ~= 'inf' then return end
+    call('ZREM', STARTS .. gate.key, member)
+    keep(gate)
   end
 
   -- An execution is over.
