@@ -41,7 +41,7 @@ class Keeper:
         self._pulse = pulse
         self._failed_keep = settings.failed_keep
         self._name = secrets.token_hex(8)
-        self._cursor = 0
+        self._cursor = self._waiting_from = 0
         self._next_pass_at = monotonic()
         self._without_redis = Patience(limit_s=TICK_S)
 
@@ -71,6 +71,7 @@ class Keeper:
             self._take_back(worker, deadline)
         if self._holds_lock():
             self._repeat("promote", moves.promote(PAGE), deadline)
+            self._set_free()
             self._reconcile()
             self._repeat("forget", moves.forget(PAGE, self._failed_keep), deadline)
 
@@ -90,6 +91,11 @@ class Keeper:
             metrics.KEEPER_MOVES.labels(name).inc(moved)
             if monotonic() > deadline:
                 return
+
+    def _set_free(self) -> None:
+        """One slice of what waits for other jobs: a turn is soon enough for whom no worker sets free."""
+        self._waiting_from, freed = self._run(moves.set_free(self._waiting_from, PAGE))
+        metrics.KEEPER_MOVES.labels("set_free").inc(freed)
 
     def _reconcile(self) -> None:
         """Go on with the pass over the open set for RECONCILE_S."""

@@ -38,9 +38,11 @@ AWAITED: Final = "mp:awaited"  # STRING how many children come back for the firs
 # A name that ends in ":" is completed with what its comment says.
 PREFIXES: Final = {
     "JOB": "rq:job:",  # {job}                     HASH
+    "WAITS_FOR": "rq:job::",  # {job}:dependencies SET of the jobs it waits for; the second colon is RQ's
     "QUEUE": "rq:queue:",  # {queue}               LIST of ids, head first
     "WIP": "rq:wip:",  # {queue}                   ZSET {job}:{execution} -> +inf
     "SCHEDULED": "rq:scheduled:",  # {queue}       ZSET id -> due, seconds
+    "DEFERRED": "rq:deferred:",  # {queue}         ZSET id -> seconds; waits for other jobs, and is RQ's until it waits no more
     "FINISHED": "rq:finished:",  # {queue}         ZSET id -> +inf
     "FAILED": "rq:failed:",  # {queue}             ZSET id -> +inf
     "CANCELED": "rq:canceled:",  # {queue}         ZSET id -> +inf
@@ -61,6 +63,7 @@ PREFIXES: Final = {
     "IDLE": "mp:idle:",  # {queue}                 SET of {worker}:{generation} that sleep
     "KEPT": "mp:kept:",  # {queue}                 ZSET recorded failed job -> ended ms
     "DRAINED": "mp:drained:",  # {queue}           HASH second -> jobs ended in it, for a minute
+    "RUNS": "mp:runs:",  # {job}                   STRING runs so far of an id that a stock producer chose; expires in a year
     "BATCH": "mp:batch:",  # {batch}               HASH counter of lines, counts of jobs, the first problems
     "BATCH_KEY": "mp:batchkey:",  # {digest}       STRING the batch of an Idempotency-Key
     "IDEMPOTENCY": "mp:idempotency:",  # {slot}:{level}:{number}  HASH digest -> raw id, body digest; + if full

@@ -139,7 +139,7 @@ RECORD_LAG_SECONDS: Final = _histogram("collector", "record_lag_seconds", "Secon
 RECORD_ERRORS: Final = _counter("collector", "errors_total", "Events or rows that could not be recorded at once, by error code.", "code")
 REFUSED_BATCHES: Final = _counter("collector", "refused_batches_total", "Transactions that the database refused and that were halved.")
 KEEPER_MOVES: Final = _counter(
-    "collector", "keeper_moves_total", "Jobs that the keeper moved: promote, forget, or a repair's name.", "move"
+    "collector", "keeper_moves_total", "Jobs that the keeper moved: promote, set_free, forget, or a repair's name.", "move"
 )
 DEAD_WORKERS: Final = _counter("collector", "dead_workers_total", "Workers found dead.")
 

@@ -40,7 +40,7 @@ from millpond.moves.child import (
 )
 from millpond.moves.control import Changed, Heard, Told, cancel, glance, listen, listen_all, pause, resume, retry
 from millpond.moves.intake import UNLIMITED, Limits, Submission, Submitted, submit
-from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, take_back, tick
+from millpond.moves.keeper import Committed, Reconciled, enroll, forget, promote, reconcile, recorded, set_free, take_back, tick
 from millpond.moves.parent import Beat, heartbeat, register
 
 __all__ = [
@@ -98,6 +98,7 @@ __all__ = [
     "report",
     "resume",
     "retry",
+    "set_free",
     "start",
     "submit",
     "survey",

@@ -24,6 +24,12 @@ def promote(limit: int = 500) -> Call[int]:
     return Call(load("promote"), [limit], int)
 
 
+def set_free(at: int, limit: int = 500) -> Call[tuple[int, int]]:
+    """Queue what stock producers put to wait for other jobs (`depends_on`) and waits for none now. Answers where the next call goes on
+    (0: a pass ended), and how many were queued."""
+    return Call(load("set_free"), [at, limit], lambda raw: (int(raw[0]), int(raw[1])))
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """`cursor` for the next call (0: a pass ended), how many ids were looked at, and {kind of repair: count}."""

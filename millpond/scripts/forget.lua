@@ -9,7 +9,7 @@ local function forget(id)
   heed(job)
   if not FINAL[job.state] or call('SISMEMBER', OPEN, id) == 1 or job.recorded ~= job.version then return end
   call('DEL', job.key)
-  try('DEL', RQ_RESULTS .. id, RQ_EXECUTIONS .. id, job.key .. ':dependents', job.key .. ':dependencies')
+  try('DEL', RQ_RESULTS .. id, RQ_EXECUTIONS .. id, job.key .. ':dependents', WAITS_FOR .. id .. ':dependencies')
   try('ZREM', REGISTRY[job.state] .. job.queue, id)
   try('ZREM', KEPT .. job.queue, id)
   forgotten = forgotten + 1

@@ -8,7 +8,8 @@ local function revive()
   local recorded_version, run, queue, data = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
   if version > 0 and version ~= recorded_version then return {'version', '', recorded_version} end
   if broken(QUEUE .. queue, 'list') then return {'error', '', recorded_version} end
-  local fields = {'origin', queue, 'data', data, 'status', 'queued', 'created_ms', int(NOW), 'created_at', utc(NOW), 'run', int(run + 1)}
+  local fields = {'origin', queue, 'data', data, 'status', 'queued', 'created_ms', int(NOW), 'created_at', utc(NOW),
+    'run', int(next_run(id, run))}
   for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
   call('HSET', JOB .. id, unpack(fields))
   local revived = {id = id, key = JOB .. id, queue = queue, version = recorded_version, deaths = 0, state = ARGV[7]}

@@ -75,7 +75,7 @@ def test_what_setup_compiles_exists() -> None:
     assert all(find_spec(module) for module in named[1].split(", "))
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/tasks.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/rq.md", "docs/tasks.md"])
 def test_commands_and_links_in_the_docs_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     code = "\n".join(re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL))

@@ -158,6 +158,17 @@ class Beside:
         """Require that nothing is stranded: nothing is open or in any place, and each job that was put has its final row."""
         until(lambda: self.redis.scard("mp:open") == 0, PATIENCE_S, f"nothing is open: {self.redis.smembers('mp:open')!r}")
         until(lambda: not self._held(), PATIENCE_S, f"nothing is in any place: {self._held()}")
+        self._require_final()
+
+    def settle_own(self) -> None:
+        """As `settle`, of the queue `default` and what was put since the last time: others may be at work."""
+        until(lambda: not self.put or not any(self.redis.smismember("mp:open", self.put)), PATIENCE_S, "nothing of it is open")
+        places = [f"rq:{kind}:default" for kind in ("queue", "wip", "scheduled", "deferred")]
+        until(lambda: not self.redis.exists(*places), PATIENCE_S, "nothing is in any place")
+        self._require_final()
+        self.put.clear()
+
+    def _require_final(self) -> None:
         rows = {id: self.store.get(id) for id in self.put}
         assert not [id for id, row in rows.items() if not row or not row.final]
 

@@ -93,6 +93,48 @@ def test_dependents(beside: Beside, gate: Path) -> None:
     assert beside.recorded(consoled.id).result == 4
 
 
+def test_a_stock_job_that_waits_for_one_of_ours(beside: Beside, gate: Path) -> None:
+    """What a producer put through the API is a job of RQ's as any other; so is a failure of it to who allows that."""
+    [ours] = beside.hold(gate)
+    bad = beside.submit("refuse", delay_s=1)
+    waits = beside.enqueue("echo", 1, depends_on=ours)
+    consoled = beside.enqueue("echo", 2, depends_on=Dependency([ours, bad], allow_failure=True))
+    assert [beside.fetch(job.id).get_status() for job in (waits, consoled)] == ["deferred", "deferred"]
+    gate.touch()
+    assert [beside.recorded(job.id).result for job in (waits, consoled)] == [1, 2]
+
+
+def test_an_id_that_is_used_again(beside: Beside) -> None:
+    """While its last job is kept, and after it was forgotten: each is another run, and on record."""
+    for run, ttl in ((1, 500), (2, 0), (3, 0)):
+        job = beside.enqueue("echo", run, job_id="nightly", result_ttl=ttl)
+        assert beside.recorded(job.id, run=run).result == run
+        if not ttl:
+            until(lambda: not beside.redis.exists("rq:job:nightly"), PATIENCE_S, "it is forgotten")
+    attempts = beside.store.attempts("nightly")
+    assert [(one.run, one.status, one.result_json) for one in attempts] == [
+        (1, "finished", b"1"),
+        (2, "finished", b"2"),
+        (3, "finished", b"3"),
+    ]
+
+
+def test_many_at_once(beside: Beside) -> None:
+    prepared = [Queue.prepare_data("echo", args=(number,)) for number in range(50)]
+    jobs = beside.queue.enqueue_many(prepared)
+    beside.put += [job.id for job in jobs]
+    assert [beside.recorded(job.id).result for job in jobs] == list(range(50))
+
+
+def test_by_the_command(beside: Beside) -> None:
+    """``rq enqueue``, with a time to wait for."""
+    said = [
+        beside.command("enqueue", "--serializer", "json", *options, "toil.echo", ':{"a": 1}') for options in ([], ["--schedule-in", "1s"])
+    ]
+    ids = [re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", text)[0] for text in said]
+    assert [beside.recorded(id).result for id in ids] == [{"a": 1}] * 2
+
+
 def test_how_long_it_is_kept(beside: Beside) -> None:
     """A result for its result_ttl, or RQ's 500 s; a failure for its failure_ttl, or while it is kept for a retry. The record keeps all."""
     short, usual = beside.enqueue("echo", 1, result_ttl=0), beside.enqueue("echo", 2)

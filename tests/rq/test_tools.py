@@ -68,13 +68,13 @@ def test_delete(beside: Beside, gate: Path, held_back: Callable[[], None]) -> No
     assert beside.api.get(failed).status == "failed"
 
 
-@pytest.mark.parametrize("way", ["library", "command", "delete"])
+@pytest.mark.parametrize("way", ["library", "command", "command for all", "delete"])
 def test_empty(beside: Beside, held_back: Callable[[], None], way: str) -> None:
     jobs = [beside.submit("echo") for _ in range(5)]
     if way == "library":
         assert beside.queue.empty() == 5  # type: ignore[no-untyped-call]
-    elif way == "command":
-        assert "5 jobs removed" in beside.command("empty", "default")
+    elif way != "delete":
+        assert "5 jobs removed" in beside.command("empty", "--all" if way == "command for all" else "default")
     else:
         beside.queue.delete()
     for id in jobs:
@@ -98,6 +98,23 @@ def test_stop_job_and_stop_execution(beside: Beside, gate: Path) -> None:
     gate.touch()
     for id in jobs[4:]:
         assert beside.recorded(id).attempt == 1
+
+
+def test_stop_any_of_twenty(beside: Beside, gate: Path) -> None:
+    """One by one, in whatever worker it runs: this one and no other, and nobody's slot is lost."""
+    jobs, others = beside.hold(gate, 20), beside.hold(gate, 5)
+    beside.running([*jobs, *others])
+    for number, id in enumerate(jobs):
+        send_stop_job_command(beside.redis, id, serializer=JSONSerializer)
+        row = beside.recorded(id, "stopped")
+        assert (row.reason, row.error_code, row.attempt, row.failures, row.deaths) == ("stopped", None, 1, 0, 0)
+        assert [(one.attempt, one.status, one.error_code) for one in beside.store.attempts(id)] == [(1, "stopped", "stopped")]
+        assert (beside.fetch(id).get_status(), id in beside.queue.failed_job_registry) == ("stopped", True)
+        assert set(beside.queue.started_job_registry.get_job_ids()) == {*jobs[number + 1 :], *others}
+    gate.touch()
+    for id in others:
+        assert (beside.recorded(id).attempt, len(beside.store.attempts(id))) == (1, 1)
+    assert beside.info().queues["default"].executing == 0
 
 
 def test_kill_horse(beside: Beside, gate: Path) -> None:

@@ -46,6 +46,12 @@ async def toil_on_loop(ledger: str, seconds: float = 0.0) -> dict[str, int]:
     return {"attempt": current_job().attempt, "pid": os.getpid()}
 
 
+@task(timeout_s=60, queue="steady")
+def toil_steadily(ledger: str, seconds: float = 0.0) -> dict[str, int]:
+    """As `toil`, on a queue of its own."""
+    return toil(ledger, seconds)
+
+
 @task
 def refuse(clusters: list[int] | None = None, seconds: float = 0.0) -> None:
     """Fail, whatever is asked."""

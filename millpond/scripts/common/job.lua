@@ -182,9 +182,21 @@ local function conclude(job, state, code, last, more)
   tell(job, job.watchers)
 end
 
+-- Stock producers may use an id of their own again (rq 3.0: `job_id`), long after its last job was forgotten. The record tells its jobs
+-- apart by their runs, so the runs of such an id are counted aside, for a year from the last.
+local UUID = '^%x+%-%x+%-%x+%-%x+%-%x+$'
+local function may_come_again(id) return #id ~= 32 and not (#id == 36 and string.match(id, UUID)) end
+
+local function next_run(id, run)
+  if not may_come_again(id) then return run + 1 end
+  local count = math.max(tonumber(try('GET', RUNS .. id) or '') or 0, run) + 1
+  try('SET', RUNS .. id, int(count), 'EX', '31622400')
+  return count
+end
+
 -- Begins another run of a job that had ended.
 local function begin_run(job)
-  job.run = job.run + 1
+  job.run = next_run(job.id, job.run)
   job.version = job.version + 1
   call('HSET', job.key, 'run', int(job.run), 'version', int(job.version), 'attempt', '0', 'failures', '0', 'deaths', '0', 'crashes', '0')
   call('HDEL', job.key, 'wish', 'reason', 'error_code', 'last', 'last_execution', 'execution', 'lease', 'mark', 'started_ms',
@@ -206,12 +218,13 @@ local ADOPTED = {created = 'queued', queued = 'queued', scheduled = 'scheduled'}
 local function adopt(job)
   if not ADOPTED[job.status] or call('HEXISTS', job.key, 'data') == 0 then return false end
   local seconds = tonumber(job.timeout or '') or 180
-  job.state, job.version, job.run, job.created_ms, job.adopted = ADOPTED[job.status], 1, 1, NOW, '1'
-  call('HSET', job.key, 'state', job.state, 'version', '1', 'run', '1', 'owner', 'public', 'adopted', '1', 'place', 'queue',
-    'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
+  job.state, job.run, job.created_ms, job.adopted = ADOPTED[job.status], next_run(job.id, 0), NOW, '1'
+  job.version = may_come_again(job.id) and NOW * 1000 or 1 -- above that of any job before it
+  call('HSET', job.key, 'state', job.state, 'version', int(job.version), 'run', int(job.run), 'owner', 'public', 'adopted', '1',
+    'place', 'queue', 'created_ms', int(NOW), 'enqueued_ms', int(NOW), 'timeout_ms', int(seconds > 0 and seconds * 1000 or 0))
   call('PERSIST', job.key)
   open(job)
-  emit(job.id, 1, 'accepted')
+  emit(job.id, job.version, 'accepted')
   return true
 end
 

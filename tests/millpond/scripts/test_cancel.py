@@ -1,5 +1,7 @@
 """cancel: ends at once what waits, leaves a wish for what runs."""
 
+from uuid import uuid4
+
 import pytest
 
 from millpond import keys, moves
@@ -72,9 +74,10 @@ def test_a_move_of_rq_s_is_made_ours_first(pond: Pond) -> None:
 
 
 def test_a_waiting_stock_job_is_adopted_and_ends(pond: Pond) -> None:
-    pond.ask("HSET", "rq:job:stock", "status", "queued", "origin", "default", "data", "x")
-    pond.ask("RPUSH", "rq:queue:default", "stock")
-    assert cancel(pond, "stock") == moves.Changed("ok", "canceled", 2)
+    id = str(uuid4())
+    pond.ask("HSET", keys.job(id), "status", "queued", "origin", "default", "data", "x")
+    pond.ask("RPUSH", keys.queue("default"), id)
+    assert cancel(pond, id) == moves.Changed("ok", "canceled", 2)
     assert pond.queued() == []
 
 

@@ -1,6 +1,7 @@
 """claim: pops ids in queue order and leases what is queued; drops what is not; answers the jobs' data."""
 
 from datetime import datetime
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -205,6 +206,26 @@ def test_what_ran_out_while_it_waited_ends_expired(pond: Pond) -> None:
     assert pond.hire().claim() == []
     job = pond.job(id)
     assert (job["state"], job["status"], job["reason"]) == ("expired", "canceled", "expired")
+
+
+def test_an_id_that_a_stock_producer_chose_never_has_a_run_twice(pond: Pond) -> None:
+    """Put anew after it was requeued and forgotten, it goes on where its record ends; an id of RQ's own making counts for itself."""
+    child, runs, versions = pond.hire(), [], []
+    for id in ("nightly", str(uuid4())):
+        for _ in range(2):
+            pond.ask("HSET", keys.job(id), "status", "queued", "origin", "default", "data", b'["sleep",null,[],{}]')
+            for _ in range(2):
+                pond.ask("HSET", keys.job(id), "status", "queued")
+                pond.ask("RPUSH", keys.queue("default"), id)
+                (job,) = child.work()
+                runs.append(job.number("run"))
+                versions.append(pond.version(id))
+                child.end(job, "failed")
+            pond.ask("DEL", keys.job(id))
+    assert runs == [1, 2, 3, 4, 1, 2, 1, 2]
+    assert versions[:4] == sorted(set(versions[:4]))
+    assert versions[4] == versions[6]
+    assert pond.ask("KEYS", "mp:runs:*") == [b"mp:runs:nightly"]
 
 
 def test_a_stock_job_is_adopted(pond: Pond) -> None:

@@ -52,6 +52,7 @@ CALLS: list[moves.Call[Any]] = [
     moves.tick(),
     moves.take_back("w1"),
     moves.promote(),
+    moves.set_free(0),
     moves.reconcile(0),
     moves.recorded([moves.Committed("a", 1)]),
     moves.forget(),

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from millpond import keys, moves
 from tests.millpond.scripts.pond import Pond
@@ -25,6 +27,19 @@ def ended(pond: Pond, number: int = 1, status: str = "finished", grace_ms: int =
 
 def test_nothing_of_the_job_is_left(pond: Pond) -> None:
     (id,) = ended(pond)
+    assert forget(pond) == 1
+    assert [name for name, content in pond.dump().items() if id in f"{name} {content}"] == [keys.EVENTS]
+
+
+def test_nothing_of_a_stock_job_that_waited_for_another_is_left(pond: Pond) -> None:
+    queue = Queue("default", connection=pond.client, serializer=JSONSerializer)
+    (first,) = pond.submit()
+    id = queue.enqueue("echo", depends_on=first, result_ttl=0).id
+    child = pond.hire()
+    child.end(child.work()[0])
+    pond.run(moves.set_free(0))
+    child.end(child.work()[0])
+    pond.run(moves.recorded([moves.Committed(id, pond.version(id), ["o:1:1"])], 0))
     assert forget(pond) == 1
     assert [name for name, content in pond.dump().items() if id in f"{name} {content}"] == [keys.EVENTS]
 

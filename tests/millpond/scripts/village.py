@@ -280,6 +280,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "tick", _tick
     yield "take_back", _take_back
     yield "promote", lambda village: village.pond.run(moves.promote())
+    yield "set_free", lambda village: village.pond.run(moves.set_free(0))
     yield "reconcile", lambda village: village.pond.run(moves.reconcile(0, 10_000, 100))
     yield "recorded", _recorded
     yield "forget", lambda village: village.pond.run(moves.forget(500, 0))
