@@ -116,14 +116,23 @@ class Stream:
 
 
 def _pointers(entry: bytes, fields: dict[bytes, bytes] | None) -> Iterator[Pointer]:
-    """An event's pointers: one, or one for each line of a batch that it tells of (scripts/append.lua)."""
+    """An event's pointers: one, or one for each job that ended in one call, or for each line of a batch (scripts/append.lua)."""
     fields = fields or {}
     try:
-        id, version, kind = fields[b"j"].decode(), int(fields[b"v"]), fields.get(b"k", b"").decode()
-        lines = moves.lines_of(fields[b"l"].decode()) if b"l" in fields else []
+        told, kind = _jobs(fields), fields.get(b"k", b"").decode()
     except (KeyError, ValueError):
         yield Pointer(entry, "", 0, "unreadable")
         return
-    for line in lines[:-1]:
-        yield Pointer(b"", moves.line_id(id, line), version, kind)
-    yield Pointer(entry, moves.line_id(id, lines[-1]) if lines else id, version, kind)
+    for id, version in told[:-1]:
+        yield Pointer(b"", id, version, kind)
+    yield Pointer(entry, *told[-1], kind)
+
+
+def _jobs(fields: dict[bytes, bytes]) -> list[tuple[str, int]]:
+    """The jobs that an event tells of, with their versions; raises KeyError or ValueError for what no script of ours wrote."""
+    ids = fields[b"j"].decode()
+    if b"l" in fields:
+        version = int(fields[b"v"])
+        return [(moves.line_id(ids, line), version) for line in moves.lines_of(fields[b"l"].decode())]
+    versions = [int(one) for one in fields[b"v"].split(b" ")]
+    return list(zip(ids.split(" ", len(versions) - 1), versions, strict=True))

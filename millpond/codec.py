@@ -149,15 +149,17 @@ def encode_payload(task: str | None, args: list[Any], kwargs: dict[str, Any]) ->
     return render([task, None, args, kwargs])
 
 
-def decode_payload(data: bytes, limit: int = MAX_PAYLOAD_BYTES) -> tuple[str, list[Any], dict[str, Any]]:
-    """Read RQ's `data`, plain or zlib, as (name, args, kwargs); at most `limit` bytes once unpacked.
+def decode_payload(data: bytes, limit: int = MAX_PAYLOAD_BYTES, accepted: bool = False) -> tuple[str, list[Any], dict[str, Any]]:
+    """Read RQ's `data`, plain or zlib, as (name, args, kwargs); at most `limit` bytes once unpacked. `accepted`: `decode` took it once.
 
     RQ's own tools compress what we wrote plainly (a dashboard's requeue). Raises Undecodable.
     """
     # A JSON array starts with 0x5B, whose low nibble is not zlib's method 8: the two never look alike.
     text = data if data[:1] in (b"[", b"") else _inflate(data, limit)
     try:
-        payload = decode(text, limit, values=None)
+        payload = orjson.loads(text) if accepted else decode(text, limit, values=None)
+    except orjson.JSONDecodeError as error:
+        raise Undecodable(f"The payload is not JSON: {error}.") from error
     except BadInput as error:
         raise Undecodable(f"The payload is not JSON that we take: {error.detail}") from error
     match payload:

@@ -132,7 +132,10 @@ class WorkerSettings(_WithRedis, _WithMetrics):
     )
     concurrency: int = Field(20, ge=1, le=1000, description="Jobs that run at once.")
     prefetch: int = Field(
-        -1, ge=-1, le=1000, description="Jobs claimed beyond those that run; -1: a quarter of CONCURRENCY, all of it while jobs are short."
+        -1,
+        ge=-1,
+        le=1000,
+        description="Jobs claimed beyond those that run; -1: 10 ms of work while jobs take under 5 ms, else what ends in a round trip.",
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
     runner_jobs: int = Field(

@@ -1,23 +1,29 @@
-"""When the child claims, and how much: as many jobs as it has free slots, and a few more while nobody else is idle."""
+"""When the child claims, and how much: as many jobs as it has free slots, and a few more while jobs are short and nobody else is idle."""
 
 import math
 import time
+from functools import partial
 from typing import Any, Final
 
 from millpond import moves
 from worker.desk import Desk
 from worker.held import Phase
+from worker.pace import Pace
 from worker.waker import Waker
 from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
-_SHORT_S: Final = 0.05  # of jobs this short a whole set is claimed ahead: together they wait no longer than that
+_SHORT_S: Final = 0.005  # of jobs this short the next are here when the last end
+_AHEAD_S: Final = 0.01  # of work, at most: one write begins a set, ends another and claims a third
+_MOST_SETS: Final = 4  # slots' worth of jobs ahead: what a lost worker's successor finds claimed and not begun
 _FAIR: Final = 10  # one claim of so many is fair, so that no queue starves
+_NEW: Final = 0.2  # the share of the last claim in what a round trip takes
 
 
 class Claims:
-    """`idle`: the last claim got nothing, so that the child is listed in mp:idle and a token wakes it. `prefetch`: jobs to claim
-    ahead; -1: a quarter of the slots, or as many as slots while jobs are short (then one write begins a set and ends another)."""
+    """`idle`: the last claim left a slot free, so that the child is listed in mp:idle and a token wakes it. `prefetch`: jobs to claim
+    ahead; -1: what ends at the present pace in a round trip, for slots that are free when the answer comes, and while jobs are short
+    in `_AHEAD_S`."""
 
     def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
         self._desk = desk
@@ -26,18 +32,34 @@ class Claims:
         self._claim_at = 0.0
         self._opens_at = math.inf  # a gate, as the last claim was told
         self._made = 0
+        self._pace = Pace()
+        self._trip_s = 0.0
+        self._emptied = False  # the last claim got less than it asked for
         self.others_idle = False
         self.idle = False
 
+    @property
+    def by_pace(self) -> bool:
+        """Whether nobody has set how much is claimed ahead."""
+        return self._prefetch < 0
+
     def wake(self) -> None:
         """Work may wait."""
-        self.idle = False
+        self.idle = self._emptied = False
+
+    def ended(self) -> None:
+        """A job ended here."""
+        self._pace.count()
 
     def wanted(self, now: float) -> bool:
-        """Whether to claim now."""
+        """Whether to claim now: a slot would stay empty, or half of what may be ahead is gone."""
         if now >= self._opens_at:
-            self.idle, self._opens_at = False, math.inf
-        return not self.idle and not self._desk.leaving and now >= self._claim_at and self._room() > 0 and self._desk.fresh()
+            self.wake()
+            self._opens_at = math.inf
+        if self.idle or self._desk.leaving or now < self._claim_at:
+            return False
+        spare = self._unbegun() - self._desk.pool.free
+        return (spare < 0 or (not self._emptied and 2 * spare < self._ahead())) and self._desk.fresh()
 
     def next_at(self, now: float) -> float:
         """When a claim that was put off may be made, or a gate opens; inf: neither."""
@@ -49,35 +71,41 @@ class Claims:
             return []
         self._waker.rest()
         me = self._desk.me
-        call = moves.claim(me.worker, me.generation, self._room(), me.queues, me.alone, self._is_fair())
-        return [Request(call, self._answered)]
+        spare = self._unbegun() - self._desk.pool.free
+        free, ahead = max(0, -spare), max(0, self._ahead() - max(0, spare))
+        call = moves.claim(me.worker, me.generation, free, me.queues, me.alone, self._is_fair(), ahead)
+        return [Request(call, partial(self._answered, free, free + ahead, now))]
 
     def _is_fair(self) -> bool:
         """Whether this claim is to look which queue has waited longest, and not only at their order, which is their priority."""
         self._made += 1
         return self._made % _FAIR == 0 and len(self._desk.me.queues) > 1
 
-    def _room(self) -> int:
-        return self._desk.pool.free + self._ahead() - len(self._desk.ledger.of(Phase.WAITING, Phase.ASKING))
+    def _unbegun(self) -> int:
+        return self._desk.ledger.count(Phase.WAITING, Phase.ASKING)
 
     def _ahead(self) -> int:
-        pool = self._desk.pool
         if self.others_idle or self._desk.me.alone:
             return 0
         if self._prefetch >= 0:
             return self._prefetch
-        return pool.size if pool.typical_s < _SHORT_S else max(1, pool.size // 4)
+        pool = self._desk.pool
+        seconds = _AHEAD_S if pool.typical_s < _SHORT_S else min(self._trip_s, _AHEAD_S)
+        return min(int(self._pace.per_s(time.monotonic()) * seconds), _MOST_SETS * pool.size)
 
-    def _answered(self, claim: moves.Claim) -> None:
+    def _answered(self, free: int, asked: int, sent_at: float, claim: moves.Claim) -> None:
         now = time.monotonic()
+        self._trip_s += _NEW * (now - sent_at - self._trip_s)
         self._opens_at = math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000
         if claim.answer == "retired":
             self._desk.leaving = self._desk.leaving or "retired"
-        elif claim.answer == "not_alive":
+            return
+        if claim.answer == "not_alive":
             self._claim_at = now + _NOT_ALIVE_S
-        elif claim.jobs:
-            for job in claim.jobs:
-                self._desk.ledger.add(job, now)
-        else:
+            return
+        for job in claim.jobs:
+            self._desk.ledger.add(job, now)
+        self._emptied = len(claim.jobs) < asked
+        if len(claim.jobs) < free:
             self.idle = True
             self._waker.listen()

@@ -54,7 +54,7 @@ class Desk:
     def begin(self, holding: Holding) -> None:
         """Call its function."""
         assert holding.run
-        holding.phase = Phase.RUNNING
+        self.ledger.move(holding, Phase.RUNNING)
         holding.run.listen(self.ears)
         holding.run.expire(holding.since)
         holding.run.begin()
@@ -82,12 +82,14 @@ class Desk:
 
     def bury(self, holding: Holding, how: str, alone: bool) -> None:
         """The runner that ran it died by itself."""
-        holding.death, holding.phase = Death(*holding.key, how, alone), Phase.DIED
+        holding.death = Death(*holding.key, how, alone)
+        self.ledger.move(holding, Phase.DIED)
         self._hush(holding)
 
     def keep_back(self, holding: Holding, how: Outcome) -> None:
         """Its function does not end: keep its outcome until that ends, or this process, after which its parent tells it."""
-        holding.outcome, holding.phase = how, Phase.LEFT
+        holding.outcome = how
+        self.ledger.move(holding, Phase.LEFT)
         self.will.write([one.outcome for one in self.ledger.of(Phase.LEFT) if one.outcome])
 
     def worn(self, now: float) -> bool:
@@ -98,7 +100,8 @@ class Desk:
 
     def end(self, holding: Holding, how: Outcome) -> None:
         """Its outcome is here; what remains is to finish it."""
-        holding.outcome, holding.phase = how, Phase.ENDED
+        holding.outcome = how
+        self.ledger.move(holding, Phase.ENDED)
         self._hush(holding)
 
     def _hush(self, holding: Holding) -> None:

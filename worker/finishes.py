@@ -1,4 +1,4 @@
-"""Tells Redis how executions ended, many at once, again and again until it answers."""
+"""Tells Redis how executions ended, many at once, on each connection again until it answers. Nobody waits for that."""
 
 import itertools
 import time
@@ -14,6 +14,7 @@ from worker.wire import Request
 
 MAX_BYTES: Final = 4_000_000  # of outcomes in one write: it must pass within the socket's 1 s
 _RETRY_S: Final = 1.0
+_LARGE: Final = 200_000  # bytes; more than the socket takes at once, so that the next write would have to wait
 
 
 class Finishes:
@@ -24,8 +25,15 @@ class Finishes:
         self._dependents = dependents
 
     def due(self, now: float) -> list[Holding]:
-        """What has ended and is not finished yet, its last words said."""
-        return [one for one in self._desk.ledger.of(Phase.ENDED) if one.retry_at <= now and not (one.run and one.run.unsaid)]
+        """What has ended and is to be told now, its last words said."""
+        return [
+            one for one in self._desk.ledger.of(Phase.ENDED) if not one.told and one.retry_at <= now and not (one.run and one.run.unsaid)
+        ]
+
+    def lost(self) -> None:
+        """The connection is gone: what was not answered is told again."""
+        for holding in self._desk.ledger.of(Phase.ENDED):
+            holding.told = False
 
     def requests(self, now: float) -> list[Request[Any]]:
         """One request for as many as fit; the rest comes with the next."""
@@ -34,14 +42,16 @@ class Finishes:
             return []
         sizes = itertools.accumulate(len(_outcome(one).body) for one in due)
         batch = [one for one, size in zip(due, sizes, strict=True) if size <= MAX_BYTES] or due[:1]
+        for holding in batch:
+            holding.told = True
         me = self._desk.me
         call = moves.finish(me.worker, me.generation, [_outcome(one) for one in batch])
-        return [Request(call, partial(self._answered, batch))]
+        return [Request(call, partial(self._answered, batch), waits=sum(len(_outcome(one).body) for one in batch) > _LARGE)]
 
     def _answered(self, batch: Sequence[Holding], answers: Sequence[str]) -> None:
         for holding, answer in zip(batch, answers, strict=True):
             if answer.startswith("error:"):
-                holding.retry_at = time.monotonic() + _RETRY_S
+                holding.told, holding.retry_at = False, time.monotonic() + _RETRY_S
                 continue
             self._desk.ledger.drop(holding)
             if answer in ("done", "dependents"):

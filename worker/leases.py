@@ -1,5 +1,6 @@
 """Settles with Redis what this generation holds: compare, and hand back what is unknown or will not be begun here (rule 4)."""
 
+import math
 import time
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from worker.stop import Stop
 from worker.wire import Request
 
 EVERY_S: Final = 1.0
-_UNBEGUN_S: Final = 1.0  # how long a prefetched job may wait here while another child is idle
+_UNBEGUN_S: Final = 0.1  # how long a job may wait here for a slot; then whoever has one may begin it
 
 _WISHES: Final = {"cancel": Stop.CANCELED, "stop": Stop.STOPPED}
 
@@ -26,6 +27,10 @@ class Leases:
         self._strangers: list[Held] = []
         self.compare_at = 0.0
 
+    def next_at(self) -> float:
+        """When there is something to settle next, on the monotonic clock."""
+        return min(self.compare_at, self._stale_at())
+
     def lost(self) -> None:
         """The connection is gone: nothing is sure before the next comparison."""
         self.compare_at = 0.0
@@ -34,10 +39,12 @@ class Leases:
 
     def due(self, now: float) -> bool:
         """Whether there is something to settle now."""
-        return now >= self.compare_at or bool(self._strangers or self._desk.ledger.of(Phase.RETURNING, Phase.DIED))
+        return now >= self.next_at() or bool(self._strangers or self._desk.ledger.count(Phase.RETURNING, Phase.DIED))
 
     def requests(self, now: float) -> list[Request[Any]]:
         """What to hand back, and the comparison if it is time."""
+        if now >= self._stale_at():
+            self._give_up()
         me = self._desk.me
         found: list[Request[Any]] = []
         returning = self._desk.ledger.of(Phase.RETURNING)
@@ -75,12 +82,20 @@ class Leases:
                 self._desk.lose(holding)
             elif wish := found.held[holding.key]:
                 self._desk.stop(holding, _WISHES[wish])
-        if found.idle:
-            self._offer()
+        if found.idle and time.monotonic() >= self._oldest_at():
+            self._give_up()
 
-    def _offer(self) -> None:
-        """Let an idle child have what would wait here."""
-        before = time.monotonic() - _UNBEGUN_S
+    def _stale_at(self) -> float:
+        """When to give up what waits; inf: never, as somebody has set how much is claimed ahead."""
+        return self._oldest_at() if self._claims.by_pace else math.inf
+
+    def _oldest_at(self) -> float:
+        """When what waits for the longest has waited too long; inf: nothing waits."""
+        first = self._desk.ledger.first(Phase.WAITING)
+        return first.since + _UNBEGUN_S if first and not first.asked else math.inf
+
+    def _give_up(self) -> None:
+        """Let whoever has a free slot have what would wait here: all of it, or the later ones would come back before the earlier."""
         for holding in self._desk.ledger.of(Phase.WAITING):
-            if not holding.asked and holding.since < before:
-                holding.phase = Phase.RETURNING
+            if not holding.asked:
+                self._desk.ledger.move(holding, Phase.RETURNING)

@@ -1,6 +1,8 @@
 """The child's cycle: settle what ended, claim what fits, begin what waits; one write and at most one wait a turn.
 
-    enforce -> decide -> starts, finishes, leases, claims -> write -> launch -> read -> hear
+    enforce -> decide -> starts, finishes, leases, claims -> write -> launch -> prepare -> read -> hear
+
+Only what was claimed, and what may not begin without an answer, is waited for; other answers are taken when they are there.
 
 If the process dies at any point, its leases are handed back by its parent or taken back by a keeper. If the connection is lost,
 each part says again what was unanswered: starts before finishes, both fenced; a claim never, compare settles it (rule 4).
@@ -27,6 +29,7 @@ from worker.stop import Stop
 from worker.wire import Lost, Wire
 
 _LONGEST_REST_S: Final = 0.5  # a loop that rested longer would look like one that hangs
+_LOOK_S: Final = 0.005  # between looks for answers that nobody waits for
 _GAP_S: Final = 2.5  # a turn that took longer: this process was paused, or a function kept the GIL
 _ALONE_S: Final = 3.0  # a one-slot child leaves when it had nothing for so long
 
@@ -72,6 +75,7 @@ class Loop:
             except Lost as lost:
                 log.warning("redis_lost", error=str(lost))
                 self._parts.starts.lost()
+                self._parts.finishes.lost()
                 self._parts.reports.lost()
                 self._parts.leases.lost()
                 self._parts.counts.lost()
@@ -104,14 +108,16 @@ class Loop:
             self._pipe.say("leaving", desk.leaving)
         for holding in desk.ledger.of(Phase.WAITING):
             if not holding.asked:
-                holding.phase = Phase.RETURNING
+                desk.ledger.move(holding, Phase.RETURNING)
 
     def _exchange(self, now: float) -> None:
         parts = self._parts
+        self._wire.collect()
         requests = [*parts.starts.requests(), *parts.reports.requests(now), *parts.finishes.requests(now)]
         requests += [*parts.leases.requests(now), *parts.claims.requests(now)]
         self._wire.write(requests)
         parts.starts.launch()
+        parts.starts.prepare()
         if any(one.waits for one in requests):
             self._wire.read()
 
@@ -123,13 +129,14 @@ class Loop:
         elif parts.starts.possible() or parts.finishes.due(now) or parts.leases.due(now) or parts.claims.wanted(now) or self._done():
             return 0.0
         else:
-            at = min(parts.leases.compare_at, parts.deadlines.next_at(), parts.claims.next_at(now), parts.reports.next_at())
-        return min(max(at - now, 0.0), _LONGEST_REST_S)
+            at = min(parts.leases.next_at(), parts.deadlines.next_at(), parts.claims.next_at(now), parts.reports.next_at())
+        return min(max(at - now, 0.0), _LOOK_S if self._wire.owed else _LONGEST_REST_S)
 
     def _hear(self, message: Message) -> None:
         match message:
             case Ended(run, outcome):
                 self._desk.pool.end(run)
+                self._parts.claims.ended()
                 holding = self._desk.ledger.get(run.key)
                 if holding and (holding.phase is Phase.RUNNING or holding.phase is Phase.LEFT):
                     self._desk.end(holding, holding.outcome or outcome)

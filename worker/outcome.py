@@ -1,6 +1,5 @@
 """How an execution's end is told to the finish script: what was returned, raised, refused, or never came."""
 
-from dataclasses import replace
 from typing import Final, Literal
 
 from millpond import codec, rq
@@ -60,7 +59,7 @@ def is_tried_again(run: Run, how: Outcome) -> bool:
 def _failed(run: Run, code: str, message: str, trace: str, again: bool) -> Outcome:
     """A failure that counts; `again`: another attempt may mend it."""
     end = _ended(run, "failed", code, _error(code, message, trace), _rq_trace(run, trace))
-    return replace(end, charged=True, retry_ms=run.retry_ms() if again else -1)
+    return end._replace(charged=True, retry_ms=run.retry_ms() if again else -1)
 
 
 def _ended(run: Run, status: Status, code: str, body: bytes, rq_result: bytes) -> Outcome:

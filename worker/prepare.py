@@ -23,7 +23,7 @@ def prepare(claimed: Claimed, tasks: Mapping[str, Task]) -> Run | Outcome:
 
 
 def _ours(claimed: Claimed, tasks: Mapping[str, Task]) -> Run | Outcome:
-    name, args, kwargs = codec.decode_payload(claimed.hash.get("data", b""), MAX_PAYLOAD)
+    name, args, kwargs = codec.decode_payload(claimed.hash.get("data", b""), MAX_PAYLOAD, accepted=True)
     task = tasks.get(name)
     return Run(claimed, task, args, kwargs) if task else _unknown(claimed, name)
 

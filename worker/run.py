@@ -15,7 +15,6 @@ from millpond.moves import Claimed, Held
 from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
 from millpond.task import JobContext, Task, Voice
-from millpond.times import to_ms
 from worker.call import news
 from worker.stop import UNWIND_S, Stop
 from worker.voice import LogLimits, Speaker
@@ -31,11 +30,12 @@ class Run:
 
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
         self.claimed, self.task, self.args, self.kwargs, self.adopted = claimed, task, args, kwargs, adopted
+        self.key: Held = (claimed.id, claimed.execution)
         fields = Fields(claimed.hash)
         self.timeout_s = timeout_s(claimed.hash) or math.inf
         self.failures = fields.integer("failures")
         self.on_loop = _is_coroutine(task)
-        self._left_s = _left_s(fields) if "expires_ms" in claimed.hash else math.inf
+        self._left_s = claimed.number("left_ms") / 1000 if "left_ms" in claimed.hash else math.inf
         self._owner, self._tags = fields.text("owner"), fields.json("tags")
         self.attempt, self.run = fields.integer("attempt") + 1, fields.integer("run", 1)
         self.began_at = 0.0
@@ -48,11 +48,6 @@ class Run:
         self.handle: Any = None
         self.voice: Speaker | None = None
         self.owed = 0  # of its news, how many parts are on their way to the socket
-
-    @property
-    def key(self) -> Held:
-        """(job id, execution id)."""
-        return self.claimed.id, self.claimed.execution
 
     @property
     def run_ms(self) -> int:
@@ -133,12 +128,6 @@ class Ears:
 
     limits: LogLimits
     hear: Callable[[Run], None]
-
-
-def _left_s(fields: Fields) -> float:
-    """Seconds from the claim, whose script has written when that was, to the end of the job's life."""
-    claimed = fields.moment("", "started_at")
-    return (fields.integer("expires_ms") - to_ms(claimed)) / 1000 if claimed else math.inf
 
 
 @cache

@@ -26,7 +26,7 @@ class Starts:
 
     def possible(self) -> bool:
         """Whether something could begin now."""
-        return self._slots() > 0 and self._desk.fresh() and bool(self._desk.ledger.of(Phase.WAITING))
+        return self._slots() > 0 and self._desk.fresh() and self._desk.ledger.count(Phase.WAITING) > 0
 
     def requests(self) -> list[Request[Any]]:
         """The marks to write now: those that a lost connection left unanswered, and those of what begins."""
@@ -47,6 +47,11 @@ class Starts:
                 self._desk.begin(holding)
         self._chosen = []
 
+    def prepare(self) -> None:
+        """Read the payloads of what waits, while Redis works and slots are busy."""
+        for holding in self._desk.ledger.of(Phase.WAITING):
+            self._prepare(holding)
+
     def lost(self) -> None:
         """The connection is gone. What had not begun is chosen anew; the other marks are written again."""
         self._again = [one for one in self._unanswered if self._desk.ledger.get(one.key) is one and one.phase is not Phase.WAITING]
@@ -54,7 +59,7 @@ class Starts:
         self._chosen = []
 
     def _slots(self) -> int:
-        return self._desk.pool.free - len(self._desk.ledger.of(Phase.ASKING))
+        return self._desk.pool.free - self._desk.ledger.count(Phase.ASKING)
 
     def _choose(self) -> list[Holding]:
         slots = self._slots() if self._desk.fresh() else 0
@@ -66,20 +71,25 @@ class Starts:
                 chosen.append(holding)
         return chosen
 
-    def _can_begin(self, holding: Holding) -> bool:
+    def _prepare(self, holding: Holding) -> Run | None:
         """Read its payload; what cannot be begun here ends instead."""
         if holding.run is None:
             prepared = prepare(holding.claimed, self._tasks)
             if not isinstance(prepared, Run):
                 self._desk.end(holding, prepared)
-                return False
+                return None
             holding.run = prepared
-        if holding.run.stop:
-            self._desk.end(holding, outcome.stopped(holding.run))
+        return holding.run
+
+    def _can_begin(self, holding: Holding) -> bool:
+        if not (run := self._prepare(holding)):
+            return False
+        if run.stop:
+            self._desk.end(holding, outcome.stopped(run))
             return False
         holding.asked = True
         if holding.claimed.hash.get("rerun") == b"never":
-            holding.phase = Phase.ASKING
+            self._desk.ledger.move(holding, Phase.ASKING)
         return True
 
     def _answered(self, marked: Sequence[Holding], answers: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ after), and finishes them then. Finish is fenced: what the child has told itself
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Self
 
 import orjson
@@ -29,7 +28,7 @@ class Will:
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Leave these, and no others."""
-        text = orjson.dumps([asdict(one) for one in outcomes], default=bytes.decode)  # both bodies are text
+        text = orjson.dumps([one._asdict() for one in outcomes], default=bytes.decode)  # both bodies are text
         os.pwrite(self.fd, text, 0)
         os.ftruncate(self.fd, len(text))
 

@@ -69,17 +69,33 @@ class Wire:
         except (redis.RedisError, OSError) as error:
             raise self._lose(error) from error
 
+    @property
+    def owed(self) -> bool:
+        """Whether Redis has not answered everything yet, as far as it was read."""
+        return bool(self._awaited)
+
+    def collect(self) -> None:
+        """Take the answers that are here already. Raises Lost."""
+        try:
+            while self._awaited and self._connection.can_read(0):
+                self._take()
+        except (redis.RedisError, OSError) as error:
+            raise self._lose(error) from error
+
     def read(self) -> None:
         """Wait for all answers and hand each to its taker, in order. Raises Lost; the answers before that were handed over."""
         while self._awaited:
-            try:
-                raw = self._connection.read_response()
-            except (redis.RedisError, OSError) as error:
-                # An error reply, too: no script of ours raises, so it is Redis that cannot work now (LOADING, READONLY),
-                # or that has forgotten the scripts, which only a new connection loads.
-                raise self._lose(error) from error
-            request = self._awaited.popleft()
-            request.answered(request.call.read(raw))
+            self._take()
+
+    def _take(self) -> None:
+        try:
+            raw = self._connection.read_response()
+        except (redis.RedisError, OSError) as error:
+            # An error reply, too: no script of ours raises, so it is Redis that cannot work now (LOADING, READONLY),
+            # or that has forgotten the scripts, which only a new connection loads.
+            raise self._lose(error) from error
+        request = self._awaited.popleft()
+        request.answered(request.call.read(raw))
 
     def _connect(self) -> bool:
         try:

@@ -11,7 +11,7 @@ from loadtest.intake.contenders import PEERS_PYTHON
 from loadtest.stage import RedisServer
 
 OURS = ("tornado", "gunicorn", "redis", "hiredis", "rq", "orjson", "pydantic")
-PEERS = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "arq", "celery", "kombu", "redis", "hiredis")
+PEERS = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "arq", "celery", "kombu", "huey", "redis", "hiredis")
 _ASK = "import sys, importlib.metadata as m; print(*(m.version(name) for name in sys.argv[1:]))"
 
 

@@ -1,20 +1,23 @@
 """What a worker's child does with jobs, from claim to finish."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
+from millpond.codec import render
 from millpond.moves.call import Arg, Call, pairs, text
 from millpond.scripts import load
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A leased job. `hash` is the job's hash as claimed, without earlier outcomes."""
+class Claimed(NamedTuple):
+    """A leased job. `hash`: what its worker needs of the job's hash, without earlier outcomes."""
 
     id: str
     execution: str
-    hash: dict[str, bytes] = field(repr=False)
+    hash: dict[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"Claimed({self.id!r}, {self.execution!r})"  # the hash holds users' data
 
     def number(self, name: str, default: int = 0) -> int:
         """A numeric hash field, or `default` where it is not set."""
@@ -32,11 +35,13 @@ class Claim:
     back_in_ms: int | None = None
 
 
-def claim(worker: str, generation: int, slots: int, queues: Sequence[str], alone: bool = False, fair: bool = False) -> Call[Claim]:
-    """Pop at most `slots` ids in queue order and lease them; with `alone`, from mp:alone only. Nothing got: joins mp:idle. A `fair` claim
-    begins with the queue whose head has waited longest, if that is over half a second."""
+def claim(
+    worker: str, generation: int, free: int, queues: Sequence[str], alone: bool = False, fair: bool = False, ahead: int = 0
+) -> Call[Claim]:
+    """Pop ids for `free` slots, and at most `ahead` more, in queue order, and lease them; with `alone`, from mp:alone only. A slot stays
+    free: joins mp:idle. A `fair` claim begins with the queue whose head has waited longest, if that is over half a second."""
     way = "alone" if alone else "fair" if fair else ""
-    return Call(load("claim"), [worker, generation, slots, way, *queues], _claim)
+    return Call(load("claim"), [worker, generation, free, ahead, way, *queues], _claim)
 
 
 def _claim(raw: Any) -> Claim:
@@ -93,8 +98,7 @@ def report(items: Sequence[Report]) -> Call[list[bool]]:
     return Call(load("report"), flat, lambda raw: [bool(one) for one in raw])
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one execution ended.
 
     `status`: finished | failed | canceled | stopped | expired. `code`: "" or the error's snake_case code. `body`: a JSON object text,
@@ -122,9 +126,16 @@ def finish(worker: str, generation: int, outcomes: Sequence[Outcome]) -> Call[li
     execution's job any more) | gone (the hash was deleted) | error:KEY (nothing written: send again)."""
     args: list[Arg] = [worker, generation]
     for one in outcomes:
-        args += [one.id, one.execution, one.status, one.code, one.body, int(one.charged), one.retry_ms]
-        args += [int(one.ran), one.run_ms, one.task, one.rq_result]
+        args += (one.id, one.execution, one.run_ms, one.body, _details(one))
     return Call(load("finish"), args, lambda raw: [text(one) for one in raw])
+
+
+def _details(one: Outcome) -> bytes:
+    """What is not as it is where a function returned, as JSON; empty: nothing."""
+    if one.status == "finished" and one.ran and not (one.code or one.charged or one.task or one.rq_result) and one.retry_ms < 0:
+        return b""
+    names = ("status", "code", "charged", "retry_ms", "ran", "task")
+    return render({**{name: getattr(one, name) for name in names}, "rq_result": one.rq_result.decode()})
 
 
 HandBack = Literal["items", "retire", "unmarked", "leave"]

@@ -1,9 +1,11 @@
-"""The atomic moves on Redis: one Lua file each, named by its verb, with the shared helpers put before it.
+"""The atomic moves on Redis: one Lua file each, named by its verb, with the shared helpers that it uses put before it.
 
-A script checks, then writes; it never raises, because Redis keeps what a failed script wrote. `common/` holds the helpers
-that every script begins with, `keys.LUA` the key names. ADR 0001 says why helpers are prepended and not a Functions library.
+A script checks, then writes; it never raises, because Redis keeps what a failed script wrote. `common/` holds the helpers, `keys.LUA`
+the key names. ADR 0001 says why helpers are prepended and not a Functions library.
 """
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -24,10 +26,10 @@ class Script:
 # What lets jobs in is refused by a full Redis; every script that drains must pass (Redis: script flags).
 _REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
-# Each uses those before it; every script is made anew in each call, so it has only what it needs.
-_HELPERS = ("base", "held", "batch", "job", "gate", "lease")
-_LETTING_IN = ("base", "held", "batch", "job", "limits", "intake")
-_HELPERS_OF = {"submit": (*_LETTING_IN, "idempotency"), "append": _LETTING_IN, "begin": ("base", "batch")}
+_COMMON = ("base", "held", "batch", "job", "gate", "lease", "limits", "intake", "idempotency")  # each uses those before it
+
+# What a move leaves to the end of its call is written there, whichever way it returned.
+_MOVE = "local function move()\n{}end\nlocal answer = move()\nsettle()\nreturn answer\n"
 
 
 @cache
@@ -35,7 +37,35 @@ def load(name: str) -> Script:
     """Read the script `name` with the helpers before it; raises FileNotFoundError for an unknown verb."""
     folder = files(__package__)
     head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
-    helpers = [(folder / "common" / f"{part}.lua").read_text() for part in _HELPERS_OF.get(name, _HELPERS)]
-    parts = [keys.LUA, *helpers, (folder / f"{name}.lua").read_text()]
-    text = head + "\n".join(parts)
+    move = _MOVE.format(_uncommented((folder / f"{name}.lua").read_text()))
+    blocks = [block for part in _COMMON for block in _blocks((folder / "common" / f"{part}.lua").read_text())]
+    text = "\n".join([head + keys.LUA, *_used(blocks, move), move])
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+_BLOCK = re.compile(r"\n\n+(?=\S)")
+_NAMES = re.compile(r"^(?:local (?:function )?([\w, ]+)|(\w+) = function)", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+
+
+def _blocks(helpers: str) -> Iterator[str]:
+    """Parts of a helper file that an empty line ends: a definition, or some that belong together."""
+    return (_uncommented(block) for block in _BLOCK.split(helpers))
+
+
+def _uncommented(block: str) -> str:
+    return "".join(line for line in block.splitlines(keepends=True) if not line.lstrip().startswith("--")).rstrip() + "\n"
+
+
+def _used(blocks: Iterable[str], move: str) -> list[str]:
+    """The blocks whose names the move mentions, or a block that it needs: all that a script defines is made anew in each call."""
+    words, needed, rest = set(_WORD.findall(move)), [], dict(enumerate(blocks))
+    while found := [number for number, block in rest.items() if words & _defined(block)]:
+        for number in found:
+            words.update(_WORD.findall(rest[number]))
+            needed.append((number, rest.pop(number)))
+    return [block for _, block in sorted(needed)]
+
+
+def _defined(block: str) -> set[str]:
+    return {name for names in _NAMES.findall(block) for name in _WORD.findall(" ".join(names))}

@@ -1,6 +1,7 @@
--- claim: pops up to `slots` ids in queue order and leases what is queued; what its gate does not let pass is kept aside. Ids of what
+-- claim: pops ids for `free` slots, and some ahead, in queue order, and leases what is queued; what its gate does not let pass is kept aside. Ids of what
 -- is not queued are dropped: twice in a list is harmless.
-local worker, generation, slots, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'alone', ARGV[4] == 'fair'
+local worker, generation, free, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5] == 'alone', ARGV[5] == 'fair'
+local slots = free + tonumber(ARGV[4])
 local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
@@ -14,48 +15,52 @@ end
 if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive', {}} end
 
 local queues = {}
-for i = 5, #ARGV do queues[#queues + 1] = ARGV[i] end
+for i = 6, #ARGV do queues[#queues + 1] = ARGV[i] end
 leave_idle(lease, queues)
 if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok', {}} end
 
--- A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost second of AOF, nor a clock
--- stepped back repeats one.
-local function execution_id()
-  local number = try('INCR', EXECUTION)
-  if not number then
-    call('SET', EXECUTION, '1')
-    number = 1
+-- The first of `count` new numbers. A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost
+-- second of AOF, nor a clock stepped back repeats one.
+local function numbers(count)
+  local last = try('INCRBY', EXECUTION, count)
+  if not last then
+    call('SET', EXECUTION, count)
+    last = count
   end
-  return string.format('%x-%x', NOW, number)
+  return last - count + 1
 end
 
-local function lease_out(job)
-  job.execution, job.version, job.state = execution_id(), job.version + 1, 'started'
+local seconds = string.format('%.3f', NOW / 1000)
+local function lease_out(job, number)
+  job.execution, job.version, job.state = string.format('%x-%x', NOW, number), job.version + 1, 'started'
   local member = member_of(job)
-  local now = utc(NOW)
-  call('SADD', LEASES .. lease, member)
   call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
-    'lease', lease, 'worker_name', worker, 'started_at', now, 'last_heartbeat', now)
-  call('HDEL', job.key, 'mark')
-  local seconds = string.format('%.3f', NOW / 1000)
-  try('ZADD', WIP .. job.queue, '+inf', member)
+    'lease', lease, 'worker_name', worker, 'started_at', utc(NOW), 'last_heartbeat', utc(NOW))
+  if job.mark then call('HDEL', job.key, 'mark') end
   try('HSET', RQ_EXECUTION .. member, 'id', job.execution, 'job_id', job.id, 'created_at', seconds, 'last_heartbeat', seconds,
     'worker_name', worker)
   try('ZADD', RQ_EXECUTIONS .. job.id, '+inf', job.execution)
-  try('SADD', RQ_WORKER .. worker .. ':executions', member)
+  later('SADD', LEASES .. lease, member)
+  later('ZADD', WIP .. job.queue, member, '+inf')
+  later('SADD', RQ_WORKER .. worker .. ':executions', member)
 end
 
--- The hash as claimed, without the outcomes and logs of earlier attempts.
-local function contents(job)
-  local flat = call('HGETALL', job.key)
-  if job.attempt == 0 and job.run == 1 then return flat end
-  local kept = {}
+-- What its worker has no use for is not sent: it is half of a hash.
+local KEPT_BACK = {
+  state = true, status = true, version = true, origin = true, created_at = true, created_ms = true, enqueued_at = true,
+  started_at = true, started_ms = true, ended_at = true, description = true, place = true, execution = true, lease = true, worker_name = true,
+  last_heartbeat = true, mark = true, last_execution = true, progress = true, waiters = true, watchers = true,
+}
+local function told(job, flat)
+  local ran, kept, size = job.attempt > 0 or job.run > 1, {}, 0
   for i = 1, #flat, 2 do
-    if not string.find(flat[i], '^[ol]:') then
-      kept[#kept + 1] = flat[i]
-      kept[#kept + 1] = flat[i + 1]
+    local name = flat[i]
+    if not KEPT_BACK[name] and not (ran and string.find(name, '^[ol]:')) then
+      kept[size + 1], kept[size + 2] = name, flat[i + 1]
+      size = size + 2
     end
   end
+  if job.expires_ms then kept[size + 1], kept[size + 2] = 'left_ms', int(job.expires_ms - NOW) end -- of its life, when it was claimed
   return kept
 end
 
@@ -63,12 +68,13 @@ local place = alone and 'alone' or 'queue'
 local jobs, pops, kept = {}, 0, 0
 local awaited = open_gates()
 
-local function take(id, queue)
-  local job, why = read(id)
+local function take(id, queue, number)
+  local job, flat = read_all(id)
   if not job then
-    if why == 'corrupt' then quarantine(id, queue) end
+    if flat == 'corrupt' then quarantine(id, queue) end
     return
   end
+  local version = job.version
   if not job.state and not adopt(job) then return end
   heed(job)
   if job.state ~= 'queued' or job.queue ~= queue or (job.place or 'queue') ~= place then return end
@@ -78,9 +84,10 @@ local function take(id, queue)
     kept = kept + 1
     return
   end
-  lease_out(job)
+  if job.version ~= version then flat = call('HGETALL', job.key) end -- a tool's move was made ours just now
+  lease_out(job, number)
   if job.gate then gates().enter(job.gate, member_of(job)) end
-  jobs[#jobs + 1] = {id, job.execution, contents(job)}
+  jobs[#jobs + 1] = {id, job.execution, told(job, flat)}
 end
 
 -- A first queue that is never empty would starve the others: a fair claim begins with the queue whose head has waited longest, if that
@@ -101,10 +108,11 @@ for _, queue in ipairs(queues) do
   local list = list_of(place, queue)
   if try('SISMEMBER', PAUSED, queue) ~= 1 and is(list, 'list') then
     while #jobs < slots and pops < POPS and kept < KEPT_ASIDE do
-      local id = call('LPOP', list)
-      if not id then break end
-      pops = pops + 1
-      take(id, queue)
+      local ids = call('LPOP', list, math.min(slots - #jobs, POPS - pops, KEPT_ASIDE - kept))
+      if not ids then break end
+      pops = pops + #ids
+      local first = numbers(#ids)
+      for i, id in ipairs(ids) do take(id, queue, first + i - 1) end
     end
   end
 end
@@ -113,9 +121,10 @@ if #jobs > 0 then
   if try('HGET', RQ_WORKER .. worker, 'state') ~= 'busy' and try('HEXISTS', RQ_WORKER .. worker, 'birth') == 1 then
     try('HSET', RQ_WORKER .. worker, 'state', 'busy')
   end
-elseif not alone then
+end
+if #jobs < free and not alone then -- it took all there was
   for _, queue in ipairs(queues) do try('SADD', IDLE .. queue, lease) end
 end
 local back_in = -1 -- ms after which to claim again, whatever wakes whom
-if kept == KEPT_ASIDE then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
+if kept == KEPT_ASIDE or pops >= POPS then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
 return {'ok', jobs, back_in}

@@ -1,15 +1,19 @@
 -- start: marks executions as begun; attempt + 1. What was begun is told from what was only claimed by this mark alone.
 local lease = ARGV[1] .. ':' .. ARGV[2]
-local unusable = broken_record()
 local answers = {}
 
+-- What is needed to begin; what one of RQ's tools moved, and what may not begin again, is read whole.
+local NEEDED = {'state', 'status', 'origin', 'version', 'execution', 'lease', 'mark', 'attempt', 'rerun', 'watchers', 'gate'}
+
 local function begin(id, execution)
-  local job = read(id)
+  local job = read(id, NEEDED)
   if not job or job.state ~= 'started' or job.execution ~= execution then return 'no' end
   if job.mark == '1' then return 'go' end -- said before; the answer was lost
+  local again = job.rerun == 'never' and job.attempt >= 1
+  if again or job.status ~= 'started' then job = read(id) end
   heed(job)
-  if job.rerun == 'never' and job.attempt >= 1 then
-    if unusable then return 'no' end
+  if again then
+    if broken_record() then return 'no' end
     release(id, execution, lease, job.queue)
     if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
     conclude(job, 'failed', 'interrupted')

@@ -22,13 +22,18 @@ class Mutation:
 MUTATIONS = [
     # 1. A script checks, then writes.
     Mutation(
-        1, "a job's key may be of any type", JOB, "if not is(JOB .. id, 'hash') then", "if false then", ("test_a_bad_item_harms_no_other",)
+        1,
+        "a job's key may be of any type",
+        JOB,
+        "local raw = redis.pcall('HMGET'",
+        "local raw = redis.call('HMGET'",
+        ("test_a_bad_item_harms_no_other",),
     ),
     Mutation(
         1,
         "finish writes before it has checked",
         f"{LUA}/finish.lua",
-        "local bad = broken_record() or (",
+        "local bad = bad_record or (",
         "local bad = (",
         ("test_what_cannot_be_written_is_not_half_written",),
     ),
@@ -53,8 +58,8 @@ MUTATIONS = [
         2,
         "finish takes any execution's outcome",
         f"{LUA}/finish.lua",
-        "if job.execution ~= outcome.execution then",
-        "if job.last_execution == outcome.execution then",
+        "if job.state ~= 'started' or job.execution ~= outcome.execution then",
+        "if job.state ~= 'started' then",
         ("test_the_outcome_of_an_earlier_execution_is_refused",),
     ),
     Mutation(
@@ -151,8 +156,8 @@ MUTATIONS = [
         3,
         "a second start of rerun never",
         f"{LUA}/start.lua",
-        "if job.rerun == 'never' and job.attempt >= 1 then",
-        "if false then",
+        "job.rerun == 'never' and job.attempt >= 1\n",
+        "false\n",
         ("test_rerun_never_is_not_begun_a_second_time",),
     ),
     Mutation(
@@ -516,8 +521,8 @@ MUTATIONS = [
         8,
         "an outcome is overwritten by the next",
         LEASE,
-        "local field = 'o:' .. int(job.run) .. ':' .. int(job.attempt)",
-        "local field = 'o:' .. int(job.run) .. ':1'",
+        "return 'o:' .. int(job.run) .. ':' .. int(job.attempt), ",
+        "return 'o:' .. int(job.run) .. ':1', ",
         ("test_each_outcome_is_kept_until_it_is_recorded",),
     ),
     Mutation(
@@ -566,7 +571,7 @@ MUTATIONS = [
         9,
         "a second finish is stale",
         f"{LUA}/finish.lua",
-        "return job.last_execution == outcome.execution and answer(job) or 'stale' end",
+        "return known and answer(job) or 'stale' end",
         "return 'stale' end",
         ("test_a_finish_sent_again_is_answered_done_and_counts_once",),
     ),
@@ -694,8 +699,7 @@ MUTATIONS = [
         15,
         "the late outcome counts as well",
         f"{LUA}/finish.lua",
-        "if job.execution ~= outcome.execution then return job.last_execution == outcome.execution and answer(job) or 'stale' end\n"
-        "  if job.state ~= 'started' then return 'stale' end",
+        "if job.state ~= 'started' or job.execution ~= outcome.execution then return known and answer(job) or 'stale' end",
         "job.execution, job.lease = outcome.execution, job.lease or lease",
         ("test_a_job_whose_end_nobody_heard_of_runs_again_and_has_one_row",),
     ),

@@ -69,7 +69,7 @@ def test_who_works_or_is_gone_is_not_asleep(pond: Pond, leaves: str) -> None:
     assert pond.ask("SMEMBERS", keys.named("IDLE", "default")) == {b"w1:1"}
     if leaves == "claim":
         pond.submit()
-        child.claim()
+        child.claim(1)
     elif leaves == "hand_back":
         child.hand_back("retire", "died")
     else:

@@ -13,24 +13,25 @@ from tests.until import holds, until
 from tests.worker.mill import Keeper, Mill, Worker
 
 
-def test_a_killed_child_s_jobs_run_again_within_2_s(mill: Mill, worker: Worker) -> None:
-    child = worker.children[0]
-    ids = mill.submit_many("nap", [(mill.file, 3.0)] * 25)  # 20 begin, 5 are claimed beside them
-    mill.begun(20)
-    until(lambda: mill.client.zcard("rq:wip:default") == 25, 5, "all are leased")
-    os.kill(child, signal.SIGKILL)
-    killed = monotonic()
-    again = until(lambda: [note for note in mill.notes("begin") if note.pid != child], 10, "jobs run again")
-    assert again[0].at - killed < within(2)
-    for id in ids:
-        mill.wait(id, timeout_s=15)
-    first = {note.job for note in mill.notes("begin") if note.pid == child}
-    assert {id: mill.job(id)["deaths"] for id in ids if id in first} == dict.fromkeys(first, "1")
-    unbegun = set(ids) - first
-    assert unbegun
-    assert all("deaths" not in mill.job(id) and mill.job(id)["attempt"] == "1" for id in unbegun)
-    assert mill.outcome(next(iter(first)))["code"] == "worker_died"
-    assert not mill.held()
+def test_a_killed_child_s_jobs_run_again_within_2_s(mill: Mill) -> None:
+    with mill.worker(prefetch=5) as worker:
+        child = worker.children[0]
+        ids = mill.submit_many("nap", [(mill.file, 3.0)] * 25)  # 20 begin, 5 are claimed beside them
+        mill.begun(20)
+        until(lambda: mill.client.zcard("rq:wip:default") == 25, 5, "all are leased")
+        os.kill(child, signal.SIGKILL)
+        killed = monotonic()
+        again = until(lambda: [note for note in mill.notes("begin") if note.pid != child], 10, "jobs run again")
+        assert again[0].at - killed < within(2)
+        for id in ids:
+            mill.wait(id, timeout_s=15)
+        first = {note.job for note in mill.notes("begin") if note.pid == child}
+        assert {id: mill.job(id)["deaths"] for id in ids if id in first} == dict.fromkeys(first, "1")
+        unbegun = set(ids) - first
+        assert unbegun
+        assert all("deaths" not in mill.job(id) and mill.job(id)["attempt"] == "1" for id in unbegun)
+        assert mill.outcome(next(iter(first)))["code"] == "worker_died"
+        assert not mill.held()
 
 
 def test_a_job_that_kills_its_process_ends_as_crashed_and_harms_others_twice_at_most(mill: Mill, worker: Worker) -> None:
@@ -95,14 +96,14 @@ def test_a_killed_worker_s_jobs_run_on_another_within_6_s(mill: Mill, worker: Wo
 
 
 def test_a_paused_worker_that_wakes_up_starts_nothing_twice(mill: Mill) -> None:
-    with mill.worker() as worker, Keeper(mill.url) as keeper:
+    with mill.worker(prefetch=3) as worker, Keeper(mill.url) as keeper:
         child = worker.children[0]
         ids = mill.submit_many("spin", [(mill.file, 60.0)] * 23)
         mill.begun(20)
         os.kill(child, signal.SIGSTOP)
         worker.pause()
         until(lambda: keeper.taken == [worker.name], 10, "a keeper took its jobs back")
-        with mill.worker() as other:
+        with mill.worker(prefetch=3) as other:
             until(lambda: sum(note.pid in other.children for note in mill.notes("begin")) == 20, 10, "they run on another")
             os.kill(child, signal.SIGCONT)
             worker.resume()

@@ -23,25 +23,26 @@ def gone(mill: Mill, worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("how", ["signal", "command"])
-def test_a_warm_stop_finishes_what_runs_and_hands_back_the_rest(mill: Mill, worker: Worker, how: str) -> None:
-    children = worker.children
-    ids = mill.submit_many("nap", [(mill.file, 2.0)] * 30)
-    mill.begun(20)
-    until(lambda: mill.client.zcard("rq:wip:default") == 25, 5, "five are held beside what runs")
-    began = monotonic()
-    if how == "signal":
-        worker.signal(signal.SIGTERM)
-    else:
-        send_shutdown_command(mill.client, worker.name)
-    assert worker.wait(10) == 0
-    assert monotonic() - began < within(6)
-    states = [mill.state(id) for id in ids]
-    assert sorted(states) == ["finished"] * 20 + ["queued"] * 10
-    queued = [id for id in ids if mill.state(id) == "queued"]
-    assert [id.decode() for id in mill.client.lrange("rq:queue:default", 0, -1)] == queued  # type: ignore[union-attr]
-    assert all("attempt" not in mill.job(id) and "deaths" not in mill.job(id) for id in queued)
-    assert not any(exists(pid) for pid in children)
-    gone(mill, worker)
+def test_a_warm_stop_finishes_what_runs_and_hands_back_the_rest(mill: Mill, how: str) -> None:
+    with mill.worker(prefetch=5) as worker:
+        children = worker.children
+        ids = mill.submit_many("nap", [(mill.file, 2.0)] * 30)
+        mill.begun(20)
+        until(lambda: mill.client.zcard("rq:wip:default") == 25, 5, "five are held beside what runs")
+        began = monotonic()
+        if how == "signal":
+            worker.signal(signal.SIGTERM)
+        else:
+            send_shutdown_command(mill.client, worker.name)
+        assert worker.wait(10) == 0
+        assert monotonic() - began < within(6)
+        states = [mill.state(id) for id in ids]
+        assert sorted(states) == ["finished"] * 20 + ["queued"] * 10
+        queued = [id for id in ids if mill.state(id) == "queued"]
+        assert [id.decode() for id in mill.client.lrange("rq:queue:default", 0, -1)] == queued  # type: ignore[union-attr]
+        assert all("attempt" not in mill.job(id) and "deaths" not in mill.job(id) for id in queued)
+        assert not any(exists(pid) for pid in children)
+        gone(mill, worker)
 
 
 def test_beyond_the_grace_jobs_are_killed_and_run_again_uncounted(mill: Mill) -> None:

@@ -63,7 +63,8 @@ def test_no_line_is_lost_or_said_twice(mill: Mill, worker: Worker, proxy: RedisP
     ids = mill.submit_many("chatter", [(50, 0.01)] * 5)
     for id in ids:
         mill.wait(id, timeout_s=20)
-    assert [one.dropped for one in lost] == [2, 2]
+    # Two calls of one write lose their replies together.
+    until(lambda: not any(one.left for one in lost), 10, "all were said again that were to be lost")
     for id in ids:
         found = {name: value.encode() for name, value in mill.job(id).items()}
         (text,) = joblog.texts(joblog.pieces(found)).values()

@@ -9,7 +9,16 @@ local function try(...)
   return reply
 end
 
-local function int(number) return string.format('%.0f', number) end
+-- The few numbers of a call come again and again.
+local texts = {}
+local function int(number)
+  local text = texts[number]
+  if not text then
+    text = string.format('%.0f', number)
+    texts[number] = text
+  end
+  return text
+end
 
 -- Time is Redis TIME, in ms (rule 11); it stands still while a script runs.
 local NOW = (function()
@@ -18,7 +27,9 @@ local NOW = (function()
 end)()
 
 -- The one form of a date that RQ parses (rq 3.0: utils.utcparse). Civil date from days since 1970-01-01 (proleptic Gregorian).
+local dates = {}
 local function utc(ms)
+  if dates[ms] then return dates[ms] end
   local days = math.floor(ms / 86400000)
   local rest = ms - days * 86400000
   local z = days + 719468
@@ -30,8 +41,9 @@ local function utc(ms)
   local day = doy - math.floor((153 * mp + 2) / 5) + 1
   local month = mp < 10 and mp + 3 or mp - 9
   local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day, math.floor(rest / 3600000),
+  dates[ms] = string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03d000Z', year, month, day, math.floor(rest / 3600000),
     math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
+  return dates[ms]
 end
 
 -- Counts jobs by the second, for a minute: what rates are measured by.
@@ -41,6 +53,44 @@ local function count(key, jobs)
   for _, other in ipairs(call('HKEYS', key)) do
     if math.abs(second - (tonumber(other) or 0)) > 60 then call('HDEL', key, other) end
   end
+end
+
+-- Calls a variadic command with as many of the values at once as Lua's stack surely holds; `key` is nil where all values are keys.
+local function spread(values, command, key)
+  for from = 1, #values, 1000 do
+    local to = math.min(from + 999, #values)
+    if key then try(command, key, unpack(values, from, to)) else try(command, unpack(values, from, to)) end
+  end
+end
+
+-- What is written once a call, not once a job: helpers and moves leave it to `later` and `settlers`, and read none of it before
+-- `settle`, which every move ends with (scripts/__init__.py).
+local settlers, members, obsolete = {}, {}, {}
+
+local function child(table, name)
+  local found = table[name]
+  if not found then
+    found = {}
+    table[name] = found
+  end
+  return found
+end
+
+-- Leaves a member to be added or taken away: SADD, SREM, ZREM, or ZADD with `score`.
+local function later(command, key, member, score)
+  local values = child(child(members, command), key)
+  if score then values[#values + 1] = score end
+  values[#values + 1] = member
+end
+
+local function settle()
+  for _, write in ipairs(settlers) do write() end
+  for command, by_key in pairs(members) do
+    members[command] = nil
+    for key, values in pairs(by_key) do spread(values, command, key) end
+  end
+  spread(obsolete, 'DEL')
+  obsolete = {}
 end
 
 -- Key types, looked up once a script.

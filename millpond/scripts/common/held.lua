@@ -1,15 +1,6 @@
 -- What owners and queues hold: counted as jobs enter and leave the open set, so that limits cost no search. A broken counter counts
 -- as nothing held, because no limit is worth a job.
 
--- Sums of this call, written once: a call pays for the owners and queues in it, not for its jobs.
-local owned, weighed = {}, {}
-
--- Jobs with so many bytes of payload entered the open set, or, below 0, left it. `settle` writes it.
-local function tally(owner, queue, jobs, bytes)
-  owned[owner] = (owned[owner] or 0) + jobs
-  weighed[queue] = (weighed[queue] or 0) + bytes
-end
-
 local function write_sums(key, sums)
   for name, sum in pairs(sums) do
     if sum ~= 0 and (try('HINCRBY', key, name, int(sum)) or 1) <= 0 then try('HDEL', key, name) end
@@ -17,9 +8,17 @@ local function write_sums(key, sums)
   end
 end
 
-local function settle()
+-- A call pays for the owners and queues in it, not for its jobs.
+local owned, weighed = {}, {}
+settlers[#settlers + 1] = function()
   write_sums(OWNERS, owned)
   write_sums(BYTES, weighed)
+end
+
+-- Jobs with so many bytes of payload entered the open set, or, below 0, left it.
+local function tally(owner, queue, jobs, bytes)
+  owned[owner] = (owned[owner] or 0) + jobs
+  weighed[queue] = (weighed[queue] or 0) + bytes
 end
 
 local function weigh(job, sign)
@@ -30,5 +29,4 @@ end
 local function open(job)
   if call('SADD', OPEN, job.id) == 0 then return end
   weigh(job, 1)
-  settle()
 end

@@ -29,11 +29,6 @@ local function read_terms(at, count)
   return read, at
 end
 
--- Calls a variadic command with as many of the values at once as Lua's stack surely holds.
-local function spread(command, key, values)
-  for from = 1, #values, 1000 do call(command, key, unpack(values, from, math.min(from + 999, #values))) end
-end
-
 -- Which of the ids are taken: fresh ones, the usual case, cost one command for all.
 local function taken_of(ids)
   local taken, found = {}, 0
@@ -72,13 +67,13 @@ local function admit(all)
   for _, terms in ipairs(all) do
     local ids, queue = terms.ids, terms.queue
     if #ids > 0 then
-      spread('SADD', OPEN, ids)
+      spread(ids, 'SADD', OPEN)
       tally(terms.owner, queue, #ids, terms.bytes)
       accepted = accepted + #ids
       if terms.state == 'scheduled' then
         for _, id in ipairs(ids) do call('ZADD', SCHEDULED .. queue, terms.due / 1000, id) end
       else
-        spread(terms.front and 'LPUSH' or 'RPUSH', QUEUE .. queue, ids)
+        spread(ids, terms.front and 'LPUSH' or 'RPUSH', QUEUE .. queue)
         pushed[queue] = (pushed[queue] or 0) + #ids
       end
       try('SADD', RQ_QUEUES, QUEUE .. queue)
@@ -86,5 +81,4 @@ local function admit(all)
   end
   for queue, jobs in pairs(pushed) do wake(queue, jobs) end
   if accepted > 0 then count(ACCEPTED, accepted) end
-  settle()
 end

@@ -5,20 +5,27 @@ local STATUS = {
   scheduled = 'scheduled', queued = 'queued', started = 'started', finished = 'finished', failed = 'failed',
   canceled = 'canceled', stopped = 'stopped', expired = 'canceled',
 }
+
 local FINAL = {finished = true, failed = true, canceled = true, stopped = true, expired = true}
+
 local REGISTRY = {finished = FINISHED, failed = FAILED, stopped = FAILED, canceled = CANCELED, expired = CANCELED}
+
 local RQ_WORDS = {
   created = true, queued = true, finished = true, failed = true, started = true, deferred = true, scheduled = true,
   stopped = true, canceled = true, rate_limited = true, ready_to_enqueue = true,
 }
 
-local TEXTS = {'state', 'status', 'origin', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
-  'waiters', 'watchers', 'adopted', 'timeout', 'gate'}
-local NUMBERS = {'version', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts',
-  'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl'}
-local FIELDS = {}
-for _, name in ipairs(TEXTS) do FIELDS[#FIELDS + 1] = name end
-for _, name in ipairs(NUMBERS) do FIELDS[#FIELDS + 1] = name end
+local NUMBERS = {
+  version = true, run = true, attempt = true, failures = true, deaths = true, crashes = true, expires_ms = true, run_at_ms = true,
+  max_attempts = true, started_ms = true, ended_ms = true, enqueued_ms = true, created_ms = true, recorded = true, result_ttl = true,
+  failure_ttl = true,
+}
+
+local FIELDS = {
+  'state', 'status', 'origin', 'version', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
+  'waiters', 'watchers', 'adopted', 'timeout', 'gate', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms',
+  'max_attempts', 'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl',
+}
 
 -- A gate as a job's hash has it: how many executions at once (0: any number), how many starts in how many ms (0: any), and its key.
 local function gate_in(text)
@@ -28,25 +35,19 @@ end
 
 local gates -- what moves do with them: gate.lua
 
--- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours).
-local function read(id)
-  if not is(JOB .. id, 'hash') then return nil, 'corrupt' end
-  local raw = call('HMGET', JOB .. id, unpack(FIELDS))
-  local job = {id = id, key = JOB .. id}
-  for i, name in ipairs(FIELDS) do
-    if raw[i] then job[name] = raw[i] end
-  end
-  if not job.status then
-    if call('EXISTS', job.key) == 0 then return nil, 'gone' end
-    return nil, 'corrupt'
-  end
-  for _, name in ipairs(NUMBERS) do
-    if job[name] == '' then job[name] = nil end
-    if job[name] then
-      job[name] = tonumber(job[name])
-      if not job[name] or job[name] % 1 ~= 0 then return nil, 'corrupt' end -- nan and inf too
-    end
-  end
+-- Takes a number of a hash over into a job; false: it is none.
+local function count_in(job, name, value)
+  if value == '' then return true end
+  value = tonumber(value)
+  if not value or value % 1 ~= 0 then return false end -- nan and inf too
+  job[name] = value
+  return true
+end
+
+-- Sees whether what was read is a job, RQ's or ours, and completes it with what the absence of a field means.
+local function complete(job, id)
+  if not job.status then return nil, 'corrupt' end
+  job.id, job.key = id, JOB .. id
   if not RQ_WORDS[job.status] or not job.origin or job.origin == '' then return nil, 'corrupt' end
   if job.state and (not STATUS[job.state] or not job.version) then return nil, 'corrupt' end
   job.run = job.run or 1
@@ -54,16 +55,51 @@ local function read(id)
   job.queue = job.origin
   job.gate = job.gate and gate_in(job.gate) or nil
   if job.place ~= 'alone' and not (job.place == 'held' and job.gate) then job.place = 'queue' end -- a claim would drop what names no list, again and again
-  for _, name in ipairs({'attempt', 'failures', 'deaths', 'crashes'}) do job[name] = job[name] or 0 end
+  job.attempt, job.failures = job.attempt or 0, job.failures or 0
+  job.deaths, job.crashes = job.deaths or 0, job.crashes or 0
   return job
 end
 
--- An event is a pointer (ADR 0002): whoever reads it looks at the hash.
-local function emit(id, version, kind) call('XADD', EVENTS, '*', 'j', id, 'v', int(version), 'k', kind) end
+-- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours). `fields`: those that the caller needs;
+-- each is looked for in the whole hash.
+local function read(id, fields)
+  fields = fields or FIELDS
+  local raw = redis.pcall('HMGET', JOB .. id, unpack(fields))
+  if raw.err then return nil, 'corrupt' end
+  local job = {}
+  for i = 1, #fields do
+    local name, value = fields[i], raw[i]
+    if value then
+      if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
+    end
+  end
+  if not job.status and call('EXISTS', JOB .. id) == 0 then return nil, 'gone' end
+  return complete(job, id)
+end
+
+-- As `read`, with the whole hash as it is.
+local function read_all(id)
+  local flat = redis.pcall('HGETALL', JOB .. id)
+  if flat.err then return nil, 'corrupt' end
+  if #flat == 0 then return nil, 'gone' end
+  local job = {}
+  for i = 1, #flat, 2 do
+    local name, value = flat[i], flat[i + 1]
+    if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
+  end
+  job = complete(job, id)
+  return job, job and flat or 'corrupt'
+end
+
+-- An event is a pointer (ADR 0002), or several: whoever reads it looks at the hashes.
+local function emit_all(ids, versions, kind) call('XADD', EVENTS, '*', 'j', ids, 'v', versions, 'k', kind) end
+
+local function emit(id, version, kind) emit_all(id, int(version), kind) end
 
 -- Tells the replicas whose channels a job names that it moved: `waiters` hear of its end, `watchers` of each move that shows (rule 14).
 local function tell(job, channels)
-  for channel in string.gmatch(channels or '', '%S+') do try('PUBLISH', channel, job.id) end
+  if not channels then return end
+  for channel in string.gmatch(channels, '%S+') do try('PUBLISH', channel, job.id) end
 end
 
 -- Each idle generation of a queue gets a token at most once (rule 13).
@@ -97,19 +133,51 @@ local function push(job, place, front)
   tell(job, job.watchers)
 end
 
--- Ends a job's run. `last` names the outcome field where an execution ended it. The caller has checked OPEN and EVENTS.
-local function conclude(job, state, code, last)
+-- What ended in this call: one event for a hundred of them (ADR 0002), and one question whether they are open, which nearly all are.
+-- First of all that is settled: what it opens is summed up.
+local EVENT_JOBS = 100
+local ended, ids, versions, drained = {}, {}, {}, {}
+table.insert(settlers, 1, function()
+  for from = 1, #ended, EVENT_JOBS do
+    local to = math.min(from + EVENT_JOBS - 1, #ended)
+    for i, is_open in ipairs(call('SMISMEMBER', OPEN, unpack(ids, from, to))) do
+      if is_open == 0 then open(ended[from + i - 1]) end
+    end
+    emit_all(table.concat(ids, ' ', from, to), table.concat(versions, ' ', from, to), 'ended')
+  end
+  for queue, jobs in pairs(drained) do count(DRAINED .. queue, jobs) end
+  ended, ids, versions, drained = {}, {}, {}, {}
+end)
+
+local function note_end(job)
+  ended[#ended + 1], ids[#ids + 1], versions[#versions + 1] = job, job.id, int(job.version)
+  drained[job.queue] = (drained[job.queue] or 0) + 1
+end
+
+-- What an ended job has no more, of what the caller knows of it.
+local PASSING = {'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'run_at_ms'}
+local function strip(job)
+  local names = {}
+  for _, name in ipairs(PASSING) do
+    if job[name] then names[#names + 1] = name end
+  end
+  if job.place ~= 'queue' then names[#names + 1] = 'place' end
+  if names[1] then call('HDEL', job.key, unpack(names)) end
+end
+
+-- Ends a job's run. `last` names the outcome field where an execution ended it; `more`: fields to write along with the state. The
+-- caller has checked OPEN and EVENTS.
+local function conclude(job, state, code, last, more)
   tell_batch(job.id, job.state, state)
   if job.gate and job.state == 'queued' then gates().step_out(job) end
   job.version = job.version + 1
-  job.state, job.ended_ms = state, NOW
+  job.state, job.ended_ms, more = state, NOW, more or {}
+  if code ~= '' then more[#more + 1], more[#more + 2] = state == 'failed' and 'error_code' or 'reason', code end
   call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
-    'ended_at', utc(NOW), state == 'failed' and 'error_code' or 'reason', code, 'last', last or '')
-  call('HDEL', job.key, 'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'place', 'run_at_ms')
-  open(job)
-  emit(job.id, job.version, 'ended')
-  try('ZADD', REGISTRY[state] .. job.queue, '+inf', job.id)
-  count(DRAINED .. job.queue, 1)
+    'ended_at', utc(NOW), 'last', last or '', unpack(more))
+  strip(job)
+  note_end(job)
+  later('ZADD', REGISTRY[state] .. job.queue, job.id, '+inf')
   tell(job, job.waiters)
   tell(job, job.watchers)
 end

@@ -12,34 +12,60 @@ local function queues_of(worker)
   return queues
 end
 
--- Drops the traces of an execution: its lease and RQ's displays.
+-- Workers that hold an execution less than before.
+local relieved = {}
+settlers[#settlers + 1] = function()
+  for worker, executions in pairs(relieved) do
+    local key = RQ_WORKER .. worker
+    spread(executions, 'SREM', key .. ':executions')
+    if try('EXISTS', key .. ':executions') == 0 and try('HEXISTS', key, 'state') == 1 then try('HSET', key, 'state', 'idle') end
+  end
+  relieved = {}
+end
+
+-- Drops the traces of an execution that an end takes from its worker: its lease and RQ's displays.
+local function relieve(member, lease)
+  local executions = child(relieved, worker_of(lease))
+  executions[#executions + 1] = member
+  later('SREM', LEASES .. lease, member)
+  obsolete[#obsolete + 1] = RQ_EXECUTION .. member
+end
+
+-- Drops the traces of the execution that its job's hash names: the job has no other.
 local function release(id, execution, lease, queue)
   local member = id .. ':' .. execution
-  local worker = worker_of(lease)
-  try('SREM', LEASES .. lease, member)
-  try('ZREM', WIP .. queue, member)
-  try('DEL', RQ_EXECUTION .. member)
-  try('ZREM', RQ_EXECUTIONS .. id, execution)
-  try('SREM', RQ_WORKER .. worker .. ':executions', member)
-  if try('EXISTS', RQ_WORKER .. worker .. ':executions') == 0 and try('HEXISTS', RQ_WORKER .. worker, 'state') == 1 then
-    try('HSET', RQ_WORKER .. worker, 'state', 'idle')
-  end
+  relieve(member, lease)
+  later('ZREM', WIP .. queue, member)
+  obsolete[#obsolete + 1] = RQ_EXECUTIONS .. id
 end
 
 -- As `release`, of an execution that its job's hash does not name (any more), so that the queue is any of its worker's.
 local function drop(member, lease)
   local id, execution = split_member(member)
-  for _, name in ipairs(queues_of(worker_of(lease))) do try('ZREM', WIP .. name, member) end
-  release(id, execution, lease, '')
+  relieve(member, lease)
+  for _, queue in ipairs(queues_of(worker_of(lease))) do later('ZREM', WIP .. queue, member) end
+  try('ZREM', RQ_EXECUTIONS .. id, execution)
   leave_unnamed(member)
 end
 
--- Writes one execution's outcome, its only copy until a collector has recorded it; answers the field's name.
+-- JSON of the few texts that come again and again.
+local quoted = {}
+local function quote(text)
+  quoted[text] = quoted[text] or cjson.encode(text)
+  return quoted[text]
+end
+
+-- One execution's outcome, its only copy until a collector has recorded it: the field's name and text.
+local function outcome_of(job, status, code, body)
+  return 'o:' .. int(job.run) .. ':' .. int(job.attempt), '{"status":' .. quote(status) .. ',"code":' .. quote(code)
+    .. ',"worker":' .. quote(job.worker_name or '') .. ',"execution":' .. cjson.encode(job.execution)
+    .. ',"started_ms":' .. int(job.started_ms or NOW) .. ',"ended_ms":' .. int(NOW) .. ',"body":' .. body .. '}'
+end
+
+-- Writes an outcome; answers its field's name.
 local function note(job, status, code, body)
-  local field = 'o:' .. int(job.run) .. ':' .. int(job.attempt)
-  call('HSET', job.key, field, '{"status":' .. cjson.encode(status) .. ',"code":' .. cjson.encode(code)
-    .. ',"worker":' .. cjson.encode(job.worker_name or '') .. ',"execution":' .. cjson.encode(job.execution)
-    .. ',"started_ms":' .. int(job.started_ms or NOW) .. ',"ended_ms":' .. int(NOW) .. ',"body":' .. body .. '}')
+  local field, text = outcome_of(job, status, code, body)
+  call('HSET', job.key, field, text)
   return field
 end
 

@@ -92,7 +92,12 @@ class Pond:
 
     def events(self) -> list[tuple[str, int, str]]:
         """All events so far: job, version, kind."""
-        return [(entry[b"j"].decode(), int(entry[b"v"]), entry[b"k"].decode()) for _, entry in self.ask("XRANGE", keys.EVENTS, "-", "+")]
+        found = []
+        for _, entry in self.ask("XRANGE", keys.EVENTS, "-", "+"):
+            versions = [int(one) for one in entry[b"v"].split()]
+            ids = entry[b"j"].decode().split(" ", len(versions) - 1)
+            found += [(id, version, entry[b"k"].decode()) for id, version in zip(ids, versions, strict=True)]
+        return found
 
     def kinds(self, id: str) -> list[str]:
         """The kinds of one job's events, in order."""

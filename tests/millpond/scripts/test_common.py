@@ -25,8 +25,8 @@ VERBS = sorted(entry.name.removesuffix(".lua") for entry in files("millpond.scri
 def test_utc_writes_what_datetime_writes(pond: Pond, moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
     ms = (moment - EPOCH) // timedelta(milliseconds=1)
-    heads = load("listen").text.removesuffix((files("millpond.scripts") / "listen.lua").read_text())
-    written = pond.ask("EVAL", heads + "\nreturn utc(tonumber(ARGV[1]))", 0, ms).decode()
+    helpers = (files("millpond.scripts") / "common" / "base.lua").read_text()
+    written = pond.ask("EVAL", f"{keys.LUA}{helpers}\nreturn utc(tonumber(ARGV[1]))", 0, ms).decode()
     assert written == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 

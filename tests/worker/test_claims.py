@@ -1,0 +1,132 @@
+"""What is claimed, and when: what free slots can begin, a little ahead of short jobs, and at once when a token comes."""
+
+from collections.abc import Iterator
+from statistics import median
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from millpond.moves import Claim, Claimed
+from tests.until import holds, until
+from tests.worker.mill import Mill
+from worker.claims import Claims
+from worker.desk import Desk, Me
+from worker.inbox import Inbox
+from worker.orders import Orders
+from worker.pace import Pace
+from worker.pool import Pool
+from worker.run import Ears
+from worker.shared import Shared
+from worker.voice import LogLimits
+from worker.waker import Waker
+from worker.will import Will
+
+
+def held(mill: Mill) -> int:
+    return sum(map(len, mill.held().values()))
+
+
+def test_no_more_is_claimed_than_slots_can_begin(mill: Mill) -> None:
+    ids = mill.submit_many("nap", [(mill.file, 0.3)] * 8)
+    with mill.worker(concurrency=2):
+        most = 0
+        while mill.state(ids[-1]) != "finished":
+            most = max(most, held(mill))
+        assert most == 2
+
+
+def test_what_waits_for_a_slot_goes_back_after_100_ms(mill: Mill) -> None:
+    """Short jobs let it claim ahead; then come long ones."""
+    for _ in range(8):
+        mill.submit_many("noop", [()] * 250)
+    long = mill.submit_many("nap", [(mill.file, 3.0)] * 60)
+    with mill.worker(concurrency=2):
+        mill.begun(2, 30)
+        until(lambda: held(mill) == 2, 1.5, "what it had claimed ahead is back")
+        waiting = [id.decode() for id in mill.client.lrange("rq:queue:default", 0, -1)]  # type: ignore[union-attr]
+        assert waiting == long[2:]  # at the head, in their order
+        assert {mill.job(id).get("attempt", "0") for id in waiting} == {"0"}
+        holds(lambda: held(mill) == 2, 0.5, "it claimed them again")
+
+
+def test_a_sleeper_claims_within_a_millisecond(mill: Mill, full: bool) -> None:
+    took = []
+    with mill.worker():
+        for _ in range(40):
+            until(lambda: mill.client.scard("mp:idle:default"), 5, "it sleeps", every_s=0.001)
+            id = mill.submit("noop")
+            mill.wait(id)
+            claimed_ms = int(mill.job(id)["execution"].partition("-")[0], 16)
+            took.append(claimed_ms - int(mill.job(id)["enqueued_ms"]))
+    assert (median(took) if full else min(took)) <= 1, took
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """A child's, with 20 threads; its worker's life was confirmed just now."""
+    limits: dict[str, Any] = {"slots": 20, "prefetch": -1, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000}
+    logs: dict[str, Any] = {"log_level": "info", "max_log_lines": 10, "max_log_bytes": 1_000, "measured": False}
+    place: dict[str, Any] = {
+        "worker": "w",
+        "generation": 1,
+        "alone": False,
+        "parent": 0,
+        "redis_url": "",
+    }
+    files: dict[str, Any] = {"pipe": 0, "shared": 0, "will": 0}
+    pool = Pool(Orders(**limits, **logs, **place, **files, queues=("q",), tasks=(), pool="thread", failpoint=""), {}, Inbox())
+    will, shared = Will.make(), Shared.make()
+    shared.confirmed_at = monotonic()
+    yield Desk(Me("w", 1, ("q",)), pool, shared, will, Ears(LogLimits(10, 1_000), lambda run: None))
+    will.close()
+
+
+@pytest.fixture
+def claims(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Claims:
+    """Of a child whose jobs end at 1,000/s and take a millisecond each."""
+    monkeypatch.setattr(Pace, "per_s", lambda self, now: 1_000.0)
+    desk.pool.typical_s = 0.001
+    return Claims(desk, Waker("redis://127.0.0.1:1", ("q",), Inbox()), -1)
+
+
+def asked(claims: Claims) -> tuple[int, int]:
+    """The free slots, and the jobs ahead, that it claims for now; (0, 0): it does not claim."""
+    found = claims.requests(monotonic())
+    return tuple(found[0].call.args[2:4]) if found else (0, 0)  # type: ignore[return-value]
+
+
+def answer(claims: Claims, jobs: int) -> None:
+    """Have its claim answered by so many jobs."""
+    (request,) = claims.requests(monotonic())
+    request.answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(jobs)]))
+
+
+def test_of_jobs_under_5_ms_as_many_are_claimed_ahead_as_end_in_10(claims: Claims, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked(claims) == (20, 10)
+    desk.pool.typical_s = 0.006
+    assert asked(claims) == (20, 0)
+    desk.pool.typical_s = 0.001
+    monkeypatch.setattr(Pace, "per_s", lambda self, now: 100_000.0)
+    assert asked(claims) == (20, 80), "four times the slots at most"
+    claims.others_idle = True
+    assert asked(claims) == (20, 0)
+
+
+def test_what_was_got_decides_whether_more_is_asked_for(claims: Claims) -> None:
+    answer(claims, 30)
+    assert asked(claims) == (0, 0), "all that may be ahead is here"
+
+
+def test_a_queue_found_empty_is_not_asked_again(claims: Claims) -> None:
+    answer(claims, 22)
+    assert (asked(claims), claims.idle) == ((0, 0), False), "no slot is free, and there is nothing to have ahead"
+    claims.wake()
+    assert asked(claims) == (0, 8)
+
+
+def test_who_has_a_slot_free_waits_for_a_token(claims: Claims) -> None:
+    answer(claims, 19)
+    assert (asked(claims), claims.idle) == ((0, 0), True)
+    claims.wake()
+    assert asked(claims) == (1, 10)
