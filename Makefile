@@ -34,7 +34,7 @@ bench: .venv/.ready  ## throughput beside stock RQ's in the same run
 bench-intake: .venv/.ready .venv-bench/.ready  ## submissions beside bare Tornado, RQ, FastAPI with arq and Celery: ARGS="--only tornado,rq"
 	$(BIN)/python -m loadtest intake $(ARGS)
 
-bench-worker: .venv/.ready .venv-bench/.ready  ## one worker's jobs beside rq, huey, Celery and arq: ARGS="--only huey --rounds 1"
+bench-worker: .venv/.ready .venv-bench/.ready .venv-bench-taskiq/.ready  ## workers beside rq, huey, dramatiq, Celery, taskiq, arq, saq, streaq
 	$(BIN)/python -m loadtest worker $(ARGS)
 
 soak: .venv/.ready  ## the tests of rules, system and HTTP with their full counts: kills, outages, lost replies, floods, waiters
@@ -54,7 +54,7 @@ lock: .venv/.ready  ## make requirements/*.txt anew from pyproject.toml
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
 	for service in api worker collector; do \
 	  $(COMPILE) -c requirements/dev.txt --extra $$service pyproject.toml -o requirements/$$service.txt || exit 1; done
-	$(COMPILE) --group bench -o requirements/bench.txt
+	for group in bench bench-taskiq; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit 1; done
 	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) - -o requirements/setup.txt
 
@@ -62,7 +62,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --no-header --no-annotate --no-emit-index-url
 
 clean:  ## delete .venv and caches, never data
-	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-bench-taskiq .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # uv installs in a quarter of pip's time; where only pip is told how to reach an index, pip does it. What the services import is
 # compiled here, once: they start side by side and would each compile the same.
@@ -79,9 +79,16 @@ SERVICES := api.app, collector.keeper, examples, millpond.cli.commands, millpond
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import $(SERVICES)" || true
 	@touch $@
 
+.venv-bench%/.ready: requirements/bench%.txt .venv/.ready
+	$(peers)
+
 .venv-bench/.ready: requirements/bench.txt .venv/.ready
-	@echo "setup: the peers' packages into .venv-bench"
-	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements/bench.txt || \
-	  .venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
-	@touch $@
+	$(peers)
+
+define peers
+@echo "setup: the peers' packages into $(@D)"
+@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $< || \
+  $(@D)/bin/python -m pip install --quiet --require-hashes -r $<
+@touch $@
+endef

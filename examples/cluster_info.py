@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.managers import ListProxy
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from millpond import task
 
@@ -41,6 +41,12 @@ def ask(name: str, number: int, seconds: float, wait: Callable[[float], Any] = t
     """One slow call to one machine, which answers its own number."""
     wait(seconds)
     return {name: number}
+
+
+@task(timeout_s=60)
+def cluster_call(name: Literal["node_id", "switch_id"], number: int, seconds: float = 3.0) -> Part:
+    """One call as a job of its own, for those who gather the answers themselves (examples/fan_out.py)."""
+    return ask(name, number, seconds)
 
 
 def ask_in_turn(cluster_id: int, seconds: float) -> Cluster:

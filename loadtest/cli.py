@@ -1,5 +1,6 @@
 """The commands, their options and what they print."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.console import Console
 
 from loadtest import bench as benchmark
 from loadtest.burst import send_all, watch
@@ -21,9 +23,12 @@ from loadtest.intake.run import run as measure_intake
 from loadtest.plan import Plan
 from loadtest.tally import answer_lines
 from loadtest.worker import contenders as workers
-from loadtest.worker.rounds import Unclean as UncleanWorker
-from loadtest.worker.run import document as worker_document
-from loadtest.worker.run import lines as worker_lines
+from loadtest.worker.document import document as worker_document
+from loadtest.worker.measure import Unclean as UncleanWorker
+from loadtest.worker.report import tables
+from loadtest.worker.run import PARTS
+from loadtest.worker.run import QUICK as QUICK_WORKER
+from loadtest.worker.run import Size as WorkerSize
 from loadtest.worker.run import run as measure_worker
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -115,17 +120,27 @@ def intake(
 
 @app.command()
 def worker(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender, in turn; medians are printed.")] = 5,
-    jobs: Annotated[int, typer.Option(min=100, help="Millpond's jobs a round; slower ones get a share.")] = 20_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender and pool, in turn; medians are printed.")] = 3,
+    jobs: Annotated[int, typer.Option(min=100, help="Millpond's no-op jobs a round; slower ones get a share.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of every other measurement, at best.")] = 4.0,
+    call_s: Annotated[float, typer.Option(min=0, max=6, help="Seconds of one call in the clusters' part.")] = 3.0,
     only: Annotated[str, typer.Option(help="Contenders, comma separated, beside Millpond; else all.")] = "",
+    parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}; else all.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="One short round of everything: whether it works, not how fast.")] = False,
     json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
 ) -> None:
-    """No-op jobs/s of one worker on one core, beside rq, huey, Celery and arq: results kept and counted. Exit code 1 if a job is lost."""
+    """Jobs of one worker beside rq's, huey's, dramatiq's, Celery's, taskiq's, arq's, SAQ's and streaQ's; replicas, latency, the way to
+    the record. Results are kept and counted; exit code 1 if one is lost or doubled."""
+    size = QUICK_WORKER if quick else WorkerSize(rounds=rounds, jobs=jobs, seconds=seconds, call_s=call_s)
+    size = replace(size, only=_names(only, workers.NAMES), parts=_names(parts, PARTS) or PARTS)
     try:
-        figures = measure_worker(jobs, rounds, _names(only, workers.NAMES), partial(typer.echo, err=True))
+        found = worker_document(measure_worker(size, partial(typer.echo, err=True)))
     except UncleanWorker as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from error
-    typer.echo("\n".join(worker_lines(figures)))
+    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=True)
+    for part in tables(found):
+        console.print(part, highlight=False)
+        console.print()
     if json:
-        json.write_bytes(orjson.dumps(worker_document(figures), option=orjson.OPT_INDENT_2))
+        json.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))

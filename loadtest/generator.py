@@ -27,7 +27,8 @@ NO_ANSWER = 0  # as a status
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What to send. `before` and `after` are the JSON body around the number; `first` is the first number. It ends after
-    `seconds`, or after so many `requests` if that is not 0. `per_s`: requests due a second; 0 is the closed loop."""
+    `seconds`, or after so many `requests` if that is not 0. `per_s`: requests due a second; 0 is the closed loop. `headers`: more
+    lines of each request's head, each with its end."""
 
     port: int
     path: str
@@ -38,6 +39,7 @@ class Load:
     seconds: float = 3.0
     requests: int = 0
     per_s: float = 0.0
+    headers: str = ""
 
     def body(self, number: int) -> bytes:
         """The body of one request."""
@@ -45,7 +47,7 @@ class Load:
 
     def frame(self) -> tuple[bytes, bytes]:
         """A whole request before and after its number."""
-        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n"
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n{self.headers}"
         return f"{head}Content-Length: {len(self.body(0))}\r\n\r\n{self.before}".encode(), self.after.encode()
 
 

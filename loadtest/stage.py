@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import orjson
@@ -20,6 +21,8 @@ from millpond.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER, REST = 0, 1  # cores: what is measured has one alone, where there are two
+EVERYWHERE = f"0-{(os.cpu_count() or 1) - 1}"
+Core = int | str  # one, or several as taskset(1) writes them
 NO_LIMIT = {"maxmemory": "0"}
 _READY_S = 30.0
 _STOP_S = 30.0
@@ -56,11 +59,16 @@ class Stage:
         if error:
             sys.stderr.write(self.log())
 
-    def run(self, *command: str, core: int, python: str = sys.executable, **env: str) -> Process:
+    def run(self, *command: str, core: Core, python: str = sys.executable, **env: str) -> Process:
         """Start a Python module (``run("worker")`` is ``python -m worker``) on a core, its output in the folder."""
+        return self.spawn([*pinned(core), python, "-m", *command], env=env)
+
+    def spawn(
+        self, words: Sequence[str], env: Mapping[str, str] = MappingProxyType({}), cwd: Path = ROOT, user: str | None = None
+    ) -> Process:
+        """Start a command, its output in the folder. `user`: as whom, if not as ourselves."""
         log = self._stack.enter_context((self.folder / "log").open("ab"))
-        words = [*pinned(core), python, "-m", *command]
-        process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(words, cwd=cwd, env={**os.environ, **env}, user=user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._stack.callback(stop, process)
         return process
 
@@ -82,7 +90,8 @@ class Stage:
 
     def log(self) -> str:
         """The end of what all processes said."""
-        return (self.folder / "log").read_text(errors="replace")[-4000:]
+        path = self.folder / "log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
 
 class Product:
@@ -111,14 +120,14 @@ class Product:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def worker(self) -> Process:
-        """A worker that knows the tasks of ``loadtest.peers.noop``."""
+    def worker(self, core: Core = SERVER, **env: str) -> Process:
+        """A worker that knows the tasks of ``loadtest.peers.noop``. `env`: more of its settings."""
         peers = str(ROOT / "loadtest" / "peers")
-        return self._stage.run("worker", core=SERVER, **self._env, MILLPOND_TASKS="noop", PYTHONPATH=peers)
+        return self._stage.run("worker", core=core, **{**self._env, "MILLPOND_TASKS": "noop", "PYTHONPATH": peers, **env})
 
-    def know_tasks(self) -> None:
+    def know_tasks(self, **env: str) -> None:
         """Let a worker publish its tasks, then end it: the catalogue stays."""
-        worker = self.worker()
+        worker = self.worker(**env)
         with Client(self.url) as client:
             wait(client.tasks, "the API knows the tasks")
         stop(worker)
@@ -192,7 +201,7 @@ def free_port() -> int:
         return port
 
 
-def pinned(core: int) -> Sequence[str]:
+def pinned(core: Core) -> Sequence[str]:
     """Words before a command that hold it to a core; none where there is only one, or nothing to hold it with."""
     cores = os.cpu_count() or 1
     return ["taskset", "-c", str(core)] if cores > 1 and shutil.which("taskset") else []

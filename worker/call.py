@@ -61,7 +61,7 @@ def call(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], context: Jo
     """Call a task's function in this thread or greenlet; `limit`: bytes of a result. Raises nothing.
 
     The value goes from the function's return into `box` inside C code, where nothing can be raised between the two: what has
-    returned is never taken for interrupted. A process that the function forked ends here, instead of being a second worker.
+    returned is never taken for interrupted. A process that the function forked ends here.
     """
     box: list[Any] = []
     named = partial(task.function, **kwargs) if kwargs else task.function
@@ -77,9 +77,14 @@ def call(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], context: Jo
     except BaseException as late:
         end = end or raised(task, late)
         brackets.close()
-    if _forked:
-        os._exit(0 if box else 1)
+    end_if_forked(bool(box))
     return returned(task, box[0], limit) if box else end or raised(task, RuntimeError())
+
+
+def end_if_forked(good: bool) -> None:
+    """End this process if a function forked it: it came back from that function instead of being a second worker."""
+    if _forked:
+        os._exit(0 if good else 1)
 
 
 def returned(task: Task, value: object, limit: int) -> End:

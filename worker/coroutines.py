@@ -6,7 +6,7 @@ from threading import Thread
 
 from millpond.task import running
 from worker import outcome
-from worker.call import End, raised, returned
+from worker.call import End, end_if_forked, raised, returned
 from worker.guard import Guard
 from worker.inbox import Inbox
 from worker.run import Run
@@ -77,7 +77,9 @@ class Coroutines:
             with running(run.context):
                 value = await run.task.function(*run.args, **run.kwargs)
         except BaseException as error:
+            end_if_forked(False)
             return raised(run.task, error)
+        end_if_forked(True)
         return returned(run.task, value, self._max_result_bytes)
 
     def _report(self, run: Run, task: "asyncio.Task[End]") -> None:

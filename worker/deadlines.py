@@ -1,14 +1,11 @@
 """Ends functions that run too long, and gives up on those that do not end when told."""
 
 import math
-from typing import Final
 
 from worker import outcome
 from worker.desk import Desk
 from worker.held import Phase
 from worker.run import Run
-
-UNWIND_S: Final = 1.0  # what a function told to end gets to clean up
 
 
 class Deadlines:
@@ -22,7 +19,7 @@ class Deadlines:
         return min((_due(run) for run in self._desk.pool.runs), default=float("inf"))
 
     def enforce(self, now: float) -> None:
-        """Tell what is over its time to end; end by force what was told and did not within `UNWIND_S`."""
+        """Tell what is over its time to end; end by force what was told and did not."""
         for run in list(self._desk.pool.runs):
             if _due(run) > now:
                 continue
@@ -45,4 +42,4 @@ class Deadlines:
 def _due(run: Run) -> float:
     if run.forced:
         return math.inf
-    return run.stopped_at + UNWIND_S if run.stop else run.deadline
+    return run.stopped_at + run.unwind_s if run.stop else run.deadline

@@ -16,16 +16,16 @@ from millpond.retry import RetryPolicy
 from millpond.rq import Adopted
 from millpond.task import JobContext, Task, Voice
 from worker.call import news
-from worker.stop import Stop
+from worker.stop import UNWIND_S, Stop
 from worker.voice import LogLimits, Speaker
 
 
 class Run:
     """What a pool needs to call the function, and what the loop needs to end it in time. Times are monotonic seconds.
 
-    `carrier` carries it out, `handle` is that one's own. The loop alone writes `stop`, `stopped_at`, and `forced`: it did not end when
-    told. `voice`: what it says, from its beginning on. `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash
-    that says nonsense.
+    `carrier` carries it out, `handle` is that one's own, and so is `unwind_s`: what it gets to end when told, before it is forced. The
+    loop alone writes `stop`, `stopped_at`, and `forced`: it did not end when told. `voice`: what it says, from its beginning on.
+    `adopted`: what a stock producer's job asks for. Raises Undecodable for a hash that says nonsense.
     """
 
     def __init__(self, claimed: Claimed, task: Task, args: list[Any], kwargs: dict[str, Any], adopted: Adopted | None = None) -> None:
@@ -42,6 +42,7 @@ class Run:
         self.deadline = self.expires_at = math.inf
         self.stop: Stop | None = None
         self.stopped_at = math.inf
+        self.unwind_s = UNWIND_S
         self.forced = False
         self.carrier: Any = None
         self.handle: Any = None

@@ -15,8 +15,10 @@ from worker.frames import Frame
 from worker.inbox import Died, Inbox
 from worker.run import Run
 from worker.runner_process import RunnerProcess
+from worker.stop import UNWIND_S
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a runner is started again that ended while it loaded
+_HEAR_S: Final = 5.0  # what a runner of many gets to hear that one must end: on a crowded machine it may be slow, and all die with it
 _CLOSE_S: Final = 1.0  # for idle runners to end by themselves
 
 log = logs.get("worker.runners")
@@ -64,6 +66,8 @@ class Runners:
     def start(self, run: Run) -> None:
         """Give it to a runner; its clock starts then."""
         run.wait()
+        if self._kind.room > 1:
+            run.unwind_s = _HEAR_S
         self._soon(self._take, run)
 
     def interrupt(self, run: Run) -> None:
@@ -155,7 +159,7 @@ class Runners:
                 self._match()
             case ["told", execution], _:
                 if run := runner.runs.get(execution):
-                    run.handle.told = True
+                    run.handle.told, run.unwind_s = True, UNWIND_S
             case ["report", execution], news:
                 if (run := runner.runs.get(execution)) and run.voice:
                     run.voice.progress(news)

@@ -1,6 +1,9 @@
 """Why a running function is told to end, and what it then sees raised inside itself."""
 
 from enum import StrEnum
+from typing import Final
+
+UNWIND_S: Final = 1.0  # what a function told to end gets to clean up
 
 
 class Stop(StrEnum):

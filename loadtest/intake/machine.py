@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,14 +28,17 @@ def machine(folder: Path) -> dict[str, object]:
     }
 
 
-def versions(redis: RedisServer) -> dict[str, dict[str, str]]:
+def versions(redis: RedisServer, peers: Sequence[str] = PEERS) -> dict[str, dict[str, str]]:
     """Of Python and Redis, of the packages on our side, and of the peers' where they are installed."""
     with redis.client() as client:
         info: dict[str, str] = client.info("server")
     server = info.get("valkey_version") or info["redis_version"]
     found = {"server": {"python": platform.python_version(), info.get("server_name", "redis"): server}}
     found["ours"] = {name: version(name) for name in OURS}
-    if PEERS_PYTHON.exists():
-        said = subprocess.run([PEERS_PYTHON, "-c", _ASK, *PEERS], capture_output=True, text=True, check=True).stdout
-        found["peers"] = dict(zip(PEERS, said.split(), strict=True))
-    return found
+    return found | ({"peers": installed(PEERS_PYTHON, peers)} if PEERS_PYTHON.exists() else {})
+
+
+def installed(python: Path, names: Sequence[str]) -> dict[str, str]:
+    """The versions of packages of another Python."""
+    said = subprocess.run([python, "-c", _ASK, *names], capture_output=True, text=True, check=True).stdout
+    return dict(zip(names, said.split(), strict=True))

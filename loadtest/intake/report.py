@@ -42,8 +42,8 @@ def _closed(figures: Figures, name: str) -> dict[str, Any]:
     answered = sum(one.answered for one in samples)
     return {
         "per_s": median(one.per_s for one in samples),
-        "ratio": _spread(ratios(figures.closed["millpond"], samples)),
-        "cpu_ratio": _spread(cpu_ratios(figures.closed["millpond"], samples)),
+        "ratio": spread(ratios(figures.closed["millpond"], samples)),
+        "cpu_ratio": spread(cpu_ratios(figures.closed["millpond"], samples)),
         "busy": median(one.busy for one in samples),
         "server_us": median(one.server_us for one in samples),
         "redis_us": sum(one.redis_s for one in samples) / answered * _US if samples[0].queued is not None else None,
@@ -55,7 +55,8 @@ def _closed(figures: Figures, name: str) -> dict[str, Any]:
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """The median of the rounds, and their range."""
     return {"median": median(values), "min": min(values), "max": max(values)}
 
 
@@ -80,8 +81,8 @@ def _batches(figures: Figures) -> dict[str, Any] | None:
         "jobs": ours[0].jobs,
         "upload": _bulk(ours),
         "enqueue_many": _bulk(theirs),
-        "ratio": _spread([a.per_s / b.per_s for a, b in rounds]),
-        "cpu_ratio": _spread([a.cpu_per_s / b.cpu_per_s for a, b in rounds]),
+        "ratio": spread([a.per_s / b.per_s for a, b in rounds]),
+        "cpu_ratio": spread([a.cpu_per_s / b.cpu_per_s for a, b in rounds]),
     }
 
 
@@ -114,10 +115,11 @@ def _row(one: Contender, row: dict[str, Any]) -> str:
     line = f"{one.title:<40}{row['per_s']:>8,.0f}{row['busy']:>7.0%}{row['server_us']:>11.0f}{redis:>10}"
     if one.name == "millpond":
         return line
-    return f"{line}{_times(row['ratio']):>20}{_times(row['cpu_ratio']):>20}{_goal(row['ratio']['median'], one.goal)}"
+    return f"{line}{times(row['ratio']):>20}{times(row['cpu_ratio']):>20}{_goal(row['ratio']['median'], one.goal)}"
 
 
-def _times(ratio: dict[str, float]) -> str:
+def times(ratio: dict[str, float]) -> str:
+    """A spread, as people read it."""
     return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})"
 
 
@@ -140,10 +142,9 @@ def _bulk_rows(figures: Figures, batches: dict[str, Any] | None) -> Iterator[str
             cpu = f"us of CPU a job: {row['sender_us']:.1f}, Redis {row['redis_us']:.1f}"
             yield f"{what} of {batches['jobs']:,}: {row['per_s']:,.0f} jobs/s, {cpu}{_goal(row['per_s'], goal)}"
         goal_met = _goal(batches["ratio"]["median"], BATCH_GOAL_TIMES)
-        yield f"  upload to enqueue_many: {_times(batches['ratio'])}, by CPU {_times(batches['cpu_ratio'])}{goal_met}"
+        yield f"  upload to enqueue_many: {times(batches['ratio'])}, by CPU {times(batches['cpu_ratio'])}{goal_met}"
     if memory := figures.memory:
         yield f"memory a waiting job, {memory.jobs:,} waiting: Millpond {memory.ours:,.0f} B"
         for what, theirs in (("the same redis.conf", memory.theirs), ("Redis's own settings", memory.theirs_stock)):
             verdict = "reached" if memory.ours <= theirs * MEMORY_GOAL_TIMES else "missed"
-            times = f"{memory.ours / theirs:.2f}; goal {MEMORY_GOAL_TIMES:g}: {verdict}"
-            yield f"  enqueue_many, {what}: {theirs:,.0f} B, {times}"
+            yield f"  enqueue_many, {what}: {theirs:,.0f} B, {memory.ours / theirs:.2f}; goal {MEMORY_GOAL_TIMES:g}: {verdict}"

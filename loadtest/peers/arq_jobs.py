@@ -1,20 +1,22 @@
-"""arq: ``arq_jobs COUNT`` puts no-op jobs; ``arq loadtest.peers.arq_jobs.WorkerSettings`` runs them.
+"""arq: ``arq_jobs put COUNT`` puts no-op jobs; ``arq loadtest.peers.arq_jobs.WorkerSettings`` runs them.
 
-It looks for jobs every 10 ms; its default of half a second would be what is measured. The Redis is named by the variable
-PEER_REDIS_PORT.
+As many jobs at once as the others have slots, and a look at the queue every 10 ms: ``max_jobs`` and ``poll_delay`` as the reference
+of ``arq.worker.Worker`` has them. Its default of half a second would be what is measured. It says nothing of each job
+(``--custom-log-dict``).
 """
 
-import asyncio
-import os
-import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from arq import create_pool
 from arq.connections import RedisSettings
 
+from loadtest.peers import side
 from loadtest.peers.payload import PAYLOAD
 
-_REDIS = RedisSettings(port=int(os.environ.get("PEER_REDIS_PORT", "6379")))
+QUIET: dict[str, Any] = {"version": 1}
+_REDIS = RedisSettings(port=side.PORT)
 
 
 async def noop(context: dict[str, Any], payload: Any = None) -> None:
@@ -22,7 +24,7 @@ async def noop(context: dict[str, Any], payload: Any = None) -> None:
 
 
 class WorkerSettings:
-    """As many at once as the others have threads."""
+    """What its worker is told."""
 
     functions: ClassVar[list[Any]] = [noop]
     redis_settings = _REDIS
@@ -31,12 +33,18 @@ class WorkerSettings:
     keep_result = 86_400
 
 
-async def _put(count: int) -> None:
+@asynccontextmanager
+async def connected() -> AsyncIterator[Callable[[], Awaitable[side.Question]]]:
+    """Submits as its documentation has it: one pool."""
     pool = await create_pool(_REDIS)
-    for _ in range(count):
-        await pool.enqueue_job("noop", PAYLOAD)
+
+    async def submit() -> side.Question:
+        job = await pool.enqueue_job("noop", PAYLOAD)
+        return "EXISTS", f"arq:result:{job.job_id}"
+
+    yield submit
     await pool.aclose()
 
 
 if __name__ == "__main__":
-    asyncio.run(_put(int(sys.argv[1])))
+    side.coroutines(connected)

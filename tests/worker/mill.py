@@ -195,3 +195,14 @@ def pss_kb(pid: int) -> int:
     """Memory of a process, shared pages by their share."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:")))
+
+
+def open_files(worker: Worker) -> int:
+    """How many files a worker has open, in all its processes."""
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in (worker.pid, *worker.children))
+
+
+def zombies(worker: Worker) -> list[int]:
+    """Processes below a worker that have ended and that nobody has waited for."""
+    files = [file for pid in (worker.pid, *worker.children) for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [pid for file in files for pid in map(int, file.read_text().split()) if not exists(pid)]

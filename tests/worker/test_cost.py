@@ -1,4 +1,4 @@
-"""What a job costs, counted: round trips, connections, memory."""
+"""What a job costs, counted: round trips and connections. Its memory: tests/worker/test_memory.py."""
 
 import math
 import socket
@@ -15,7 +15,7 @@ from millpond.task import Task
 from tests.proxy import RedisProxy
 from tests.servers import RedisServer
 from tests.until import until
-from tests.worker.mill import Mill, pss_kb
+from tests.worker.mill import Mill
 from worker.claims import Claims
 from worker.counts import Counts
 from worker.deadlines import Deadlines
@@ -135,13 +135,6 @@ def test_who_says_nothing_costs_nothing_and_lines_travel_together(redis_server: 
             mill.wait(id)
         took_s = monotonic() - began
         assert 0 < proxy.counts["report"] <= took_s / 0.1 + 10, "ten writes a second, and one with each end"
-
-
-def test_a_worker_without_user_code_fits_in_85_mb(mill: Mill) -> None:
-    with mill.worker(tasks="") as worker:
-        until(lambda: mill.client.scard("mp:idle:default"), 10, "it is at rest")
-        used = pss_kb(worker.pid) + sum(pss_kb(pid) for pid in worker.children)
-        assert used <= 85_000
 
 
 def test_the_catalogue_is_published_at_once(mill: Mill) -> None:

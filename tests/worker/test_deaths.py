@@ -47,43 +47,6 @@ def test_a_job_that_kills_its_process_ends_as_crashed_and_harms_others_twice_at_
     until(lambda: len(worker.children) == 1, 15, "the one-slot child leaves when it is not needed")
 
 
-@pytest.mark.parametrize(("pool", "slots"), [("thread", 20), ("process", 4), ("gevent", 20)])
-def test_one_that_aborts_among_sleepers_crashes_and_they_do_not(mill: Mill, pool: str, slots: int) -> None:
-    with mill.worker(tasks="chores,havoc", pool=pool, concurrency=slots) as worker:
-        sleepers = mill.submit_many("nap", [(mill.file, 0.2)] * (slots - 1))
-        bad = mill.submit("end", "abort")
-        job = mill.wait(bad, "failed", timeout_s=60)
-        assert (job["error_code"], job["crashes"]) == ("crashed", "3")
-        ends = [mill.wait(id, timeout_s=60) for id in sleepers]
-        assert all(end.get("crashes", "0") == "0" for end in ends)
-        if pool == "process":
-            assert [end["attempt"] for end in ends] == ["1"] * len(ends)
-        assert len(mill.held()[f"{worker.name}:1"]) == 0
-
-
-def test_what_hears_nothing_dies_with_its_child(mill: Mill, tmp_path: Path) -> None:
-    """A loop in C that keeps the GIL, in a thread: only its parent can end it, when its own time is over (with 4 s for 30)."""
-    with mill.worker(tasks="chores,havoc", concurrency=2).with_hang_after(4.0):
-        hog = mill.submit("loop_in_c", str(tmp_path / "began"), timeout_ms=500, rerun="never")
-        other = mill.submit("nap", mill.file, 1.0)
-        assert mill.wait(hog, "failed", timeout_s=30)["error_code"] == "interrupted"
-        assert mill.wait(other, timeout_s=20)["deaths"] == "1"
-
-
-def test_a_blocked_hub_is_killed_when_something_in_it_must_end(mill: Mill, tmp_path: Path) -> None:
-    with mill.worker(tasks="chores,havoc", pool="gevent", concurrency=2) as worker:
-        child, hub = worker.children
-        other = mill.submit("nap", mill.file, 1.0)
-        mill.begun(1)
-        hog = mill.submit("loop_in_c", str(tmp_path / "began"), timeout_ms=500)
-        assert mill.error(hog)["code"] == "timeout"
-        assert mill.job(hog)["attempt"] == "1"
-        job = mill.wait(other)
-        assert (job["attempt"], job["deaths"]) == ("2", "1")
-        assert worker.children[0] == child
-        assert not exists(hub)
-
-
 def test_a_job_that_survives_alone_finishes(mill: Mill, worker: Worker) -> None:
     id = mill.submit("die", mill.file, 3)
     assert mill.result(id, timeout_s=30) == 4

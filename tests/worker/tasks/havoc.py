@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,12 +26,14 @@ def hold(gate: str) -> int:
 
 
 @task
-def end(how: Literal["exit", "abort", "segv"]) -> None:
-    """End the process that runs it."""
+def end(how: Literal["exit", "abort", "segv", "oom"]) -> None:
+    """End the process that runs it; `oom`: as the kernel does where memory is out."""
     if how == "exit":
         os._exit(7)
     if how == "abort":
         os.abort()
+    if how == "oom":
+        os.kill(os.getpid(), signal.SIGKILL)
     ctypes.string_at(0)
 
 
@@ -64,8 +67,9 @@ def fork(returns: bool) -> str:
 
 
 @task
-def attentive() -> bool:
+def attentive(file: str) -> bool:
     """Swallow what is raised, and tell whether it should stop."""
+    note(file, "begin")
     try:
         while True:
             time.sleep(0.01)

@@ -1,0 +1,90 @@
+"""Millpond's own side: workers that wait, and jobs of one kind that wait for them while their queue is paused."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from loadtest.generator import Load
+from loadtest.intake.rounds import TRIES
+from loadtest.stage import SERVER, Core, Process, Product, drive, stop, wait
+from loadtest.worker.counts import RQ_FINISHED, RQ_WAITING
+from loadtest.worker.measure import Round, Sample, Unclean, measure, settle
+from millpond.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Jobs of one kind, as the JSON before and after each one's number."""
+
+    title: str
+    before: str
+    after: str
+
+
+NOOP = Work("no-op jobs", '{"task": "noop", "args": [{"number": ', ', "name": "payload of about one hundred bytes", "flag": true}]}')
+
+
+def nap(seconds: float) -> Work:
+    """Jobs that block so long."""
+    return Work(f"{seconds * 1000:g} ms jobs", f'{{"task": "nap", "args": [{seconds}, ', "]}")
+
+
+def burn(turns: int) -> Work:
+    """Jobs that compute."""
+    return Work("CPU-bound jobs", f'{{"task": "burn", "args": [{turns}, ', "]}")
+
+
+class Mill:
+    """`product`: with its tasks known and no worker running. `rest_s`: see `settle`."""
+
+    def __init__(self, product: Product, rest_s: float) -> None:
+        self.product = product
+        self._rest_s = rest_s
+
+    @contextmanager
+    def crew(self, replicas: int = 1, core: Core = SERVER, env: Mapping[str, str] = MappingProxyType({})) -> Iterator[Sequence[Process]]:
+        """So many workers with these settings, started and idle; ended with the block."""
+        with Client(self.product.url) as client:
+            before = {worker["name"] for worker in client.workers()}
+            workers = [self.product.worker(core, **env) for _ in range(replicas)]
+            wait(lambda: len({worker["name"] for worker in client.workers()} - before) >= replicas, "the workers are there", every_s=0.2)
+        settle(workers, self._rest_s)
+        yield workers
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            stop(worker)
+
+    def fill(self, work: Work, jobs: int) -> int:
+        """Put jobs into the queue, and answer how many wait. What was refused, as by a disk that stalls, is submitted again."""
+        with self.product.redis.client() as client:
+            for _ in range(TRIES):
+                if (short := jobs - RQ_WAITING(client)) > 0:
+                    drive(Load(port=self.product.port, path="/v1/jobs", before=work.before, after=work.after, seconds=600, requests=short))
+            if (waiting := RQ_WAITING(client)) < jobs:
+                raise Unclean(f"{jobs} submissions of {work.title}: {waiting} jobs in Redis")
+        return waiting
+
+    def sync(self, fsync: str) -> None:
+        """Set what Redis does with a write from now on."""
+        with self.product.redis.client() as client:
+            client.config_set("appendfsync", fsync)
+
+    def run(self, workers: Sequence[Process], work: Work, jobs: int, filled: Callable[[], None] = lambda: None) -> Sample:
+        """Let the workers run jobs that all wait already. `filled`: called when they do."""
+        with Client(self.product.url) as client:
+            client.pause("default")
+            jobs = self.fill(work, jobs)
+            filled()
+            return measure(
+                Round(
+                    title=f"Millpond, {work.title}",
+                    jobs=jobs,
+                    workers=workers,
+                    server=self.product.redis,
+                    waiting=RQ_WAITING,
+                    ended=RQ_FINISHED,
+                    go=lambda: client.resume("default"),
+                )
+            )

@@ -1,0 +1,94 @@
+"""Jobs that block, and jobs that compute: what of a pool's slots and of the cores is used."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from loadtest.stage import EVERYWHERE, ROOT, SERVER, Core, pinned
+from loadtest.worker.measure import PATIENCE_S
+from loadtest.worker.mill import Mill, Work, burn, nap
+
+BARE = 2  # processes, and as many runners
+_TURNS = 400_000  # of one CPU-bound job; some 20 ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One pool and the work that it gets. `ideal`: jobs a second with every slot busy all the time; 0: what bare processes reach."""
+
+    name: str
+    title: str
+    work: Work
+    per_s: int
+    ideal: float
+    goal: float
+    env: dict[str, str]
+    core: Core = SERVER
+
+
+POOLS = (
+    Pool(
+        name="thread",
+        title="10 ms jobs, 20 threads",
+        work=nap(0.01),
+        per_s=2_000,
+        ideal=2_000,
+        goal=0.95,
+        env={"MILLPOND_POOL": "thread", "MILLPOND_CONCURRENCY": "20"},
+    ),
+    Pool(
+        name="gevent",
+        title="250 ms jobs, 500 greenlets",
+        work=nap(0.25),
+        per_s=2_000,
+        ideal=2_000,
+        goal=0.95,
+        env={"MILLPOND_POOL": "gevent", "MILLPOND_CONCURRENCY": "500"},
+    ),
+    Pool(
+        name="process",
+        title=f"CPU-bound jobs, {BARE} processes",
+        work=burn(_TURNS),
+        per_s=80,
+        ideal=0,
+        goal=0.9,
+        env={"MILLPOND_POOL": "process", "MILLPOND_CONCURRENCY": str(BARE)},
+        core=EVERYWHERE,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One round. `ideal`: what it is measured against, in jobs a second."""
+
+    per_s: float
+    ideal: float
+
+    @property
+    def part(self) -> float:
+        """Of the ideal."""
+        return self.per_s / self.ideal
+
+
+def use(mill: Mill, pool: Pool, seconds: float) -> Use:
+    """Run as many jobs as should take so long, all of them waiting already."""
+    jobs = max(BARE, round(pool.per_s * seconds))
+    with mill.crew(core=pool.core, env=pool.env) as workers:
+        sample = mill.run(workers, pool.work, jobs)
+    return Use(sample.per_s, pool.ideal or bare(jobs))
+
+
+def bare(jobs: int) -> float:
+    """Jobs a second that processes reach side by side which do nothing but call the function."""
+    words = [*pinned(EVERYWHERE), sys.executable, "-m", "loadtest.peers.bare", str(_TURNS), str(jobs // BARE)]
+    processes = [subprocess.Popen(words, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(BARE)]
+    for process in processes:
+        if not process.stdout or process.stdout.readline() != "ready\n":
+            raise RuntimeError("a bare process did not start")
+    for process in processes:
+        if process.stdin:
+            process.stdin.write("\n")
+            process.stdin.flush()
+    seconds = [float(process.communicate(timeout=PATIENCE_S)[0]) for process in processes]
+    return jobs // BARE * BARE / max(seconds)
