@@ -44,7 +44,7 @@ def test_a_function_over_its_time_is_interrupted(mill: Mill, worker: Worker, tas
 @pytest.mark.parametrize("task", ["spin", "doze"])
 def test_a_running_job_expires(mill: Mill, worker: Worker, task: str) -> None:
     seconds, microseconds = mill.client.time()
-    id = mill.submit(task, mill.file, 30.0, expires_ms=seconds * 1000 + microseconds // 1000 + 400, max_attempts=3)
+    id = mill.submit(task, mill.file, 30.0, expires_ms=seconds * 1000 + microseconds // 1000 + 1_500, max_attempts=3)
     job = mill.wait(id, "expired", timeout_s=5)
     assert (job["reason"], job["attempt"], job["status"]) == ("expired", "1", "canceled")
     assert mill.outcome(id)["status"] == "expired"
