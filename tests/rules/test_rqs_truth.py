@@ -123,7 +123,10 @@ def test_stock_producers_jobs_run_and_what_is_broken_ends_no_worker(mill: Mill, 
         assert latest
         assert latest.return_value == {"x": 1}
         assert set(mill.client.hkeys(keys.QUARANTINE)) == {b"corrupt", b"string"}
-        assert mill.result(mill.submit("nap", mill.file, 0.0)) in children
+        last = mill.submit("nap", mill.file, 0.0)
+        row = until(lambda: (row := store.get(last)) and row.status == "finished" and row, 15, "its end is recorded")
+        assert row
+        assert row.result in children
         assert worker.children == children
         assert worker.alive
 
