@@ -59,7 +59,7 @@ class Claims:
         if self.idle or self._desk.leaving or now < self._claim_at:
             return False
         spare = self._unbegun() - self._desk.pool.free
-        return (spare < 0 or (not self._emptied and 2 * spare < self._ahead())) and self._desk.fresh()
+        return (spare < 0 or (not self._emptied and 2 * spare < self._ahead(now))) and self._desk.fresh()
 
     def next_at(self, now: float) -> float:
         """When a claim that was put off may be made, or a gate opens; inf: neither."""
@@ -72,7 +72,7 @@ class Claims:
         self._waker.rest()
         me = self._desk.me
         spare = self._unbegun() - self._desk.pool.free
-        free, ahead = max(0, -spare), max(0, self._ahead() - max(0, spare))
+        free, ahead = max(0, -spare), max(0, self._ahead(now) - max(0, spare))
         call = moves.claim(me.worker, me.generation, free, me.queues, me.alone, self._is_fair(), ahead)
         return [Request(call, partial(self._answered, free, free + ahead, now))]
 
@@ -84,14 +84,14 @@ class Claims:
     def _unbegun(self) -> int:
         return self._desk.ledger.count(Phase.WAITING, Phase.ASKING)
 
-    def _ahead(self) -> int:
+    def _ahead(self, now: float) -> int:
         if self.others_idle or self._desk.me.alone:
             return 0
         if self._prefetch >= 0:
             return self._prefetch
         pool = self._desk.pool
         seconds = _AHEAD_S if pool.typical_s < _SHORT_S else min(self._trip_s, _AHEAD_S)
-        return min(int(self._pace.per_s(time.monotonic()) * seconds), _MOST_SETS * pool.size)
+        return min(int(self._pace.per_s(now) * seconds), _MOST_SETS * pool.size)
 
     def _answered(self, free: int, asked: int, sent_at: float, claim: moves.Claim) -> None:
         now = time.monotonic()

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -40,13 +41,14 @@ class Finishes:
         due = self.due(now)
         if not due:
             return []
-        sizes = itertools.accumulate(len(_outcome(one).body) for one in due)
-        batch = [one for one, size in zip(due, sizes, strict=True) if size <= MAX_BYTES] or due[:1]
+        sizes = [*itertools.accumulate(len(_outcome(one).body) for one in due)]
+        count = bisect_right(sizes, MAX_BYTES) or 1
+        batch = due[:count]
         for holding in batch:
             holding.told = True
         me = self._desk.me
         call = moves.finish(me.worker, me.generation, [_outcome(one) for one in batch])
-        return [Request(call, partial(self._answered, batch), waits=sum(len(_outcome(one).body) for one in batch) > _LARGE)]
+        return [Request(call, partial(self._answered, batch), waits=sizes[count - 1] > _LARGE)]
 
     def _answered(self, batch: Sequence[Holding], answers: Sequence[str]) -> None:
         for holding, answer in zip(batch, answers, strict=True):
