@@ -59,11 +59,11 @@ class Events(JobHandler):
 
     def _place(self) -> Place | None:
         # A browser that comes back sends the header, and the address with which it began.
-        text = self.request.headers.get("Last-Event-ID") or self.query("last_event_id")
-        place = Place.read(text) if text else None
-        if text and place is None:
+        texts = [text for text in (self.request.headers.get("Last-Event-ID"), self.query("last_event_id")) if text]
+        places = [Place.read(text) for text in texts]
+        if None in places:
             raise BadInput("This is no id of an event of ours.", code="bad_parameter", parameter="last_event_id")
-        return place
+        return places[0] if places else None
 
     async def _stream(self, watch: Watch, story: Story, job: Job | None) -> None:
         self.set_header("Content-Type", MEDIA_TYPE)

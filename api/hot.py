@@ -70,7 +70,7 @@ class Entrance:
         if end < 4 or not data.startswith(_LINE):
             return None
         own = _own(data[:end])
-        if own is None or not _SHORT.fullmatch(own[_LENGTH]) or (length := int(own[_LENGTH])) > limits.body_bytes:
+        if own is None or (length := int(own[_LENGTH])) > limits.body_bytes:
             return None
         if len(data) < end + length:
             return 0
@@ -113,7 +113,8 @@ def _own(head: bytes) -> dict[bytes, bytes] | None:
     values = pieces[2::3]
     del pieces[2::3]
     names = _names(*pieces)
-    return None if names is None else dict(zip(names, values, strict=True))
+    own = {} if names is None else dict(zip(names, values, strict=True))
+    return own if _SHORT.fullmatch(own.get(_LENGTH, b"")) else None
 
 
 @lru_cache(_FORMS)

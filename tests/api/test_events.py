@@ -231,12 +231,13 @@ def test_ids_of_events_are_read_back(text: str, place: Place | None) -> None:
 def test_refusals(api: Replica) -> None:
     id = submitted(api)
     wrong = [
-        (404, "not_found", "nothing", {}),
-        (406, "not_acceptable", id, {"Accept": "application/json"}),
-        (400, "bad_parameter", id, {"Last-Event-ID": "x"}),
+        (404, "not_found", "nothing/events", {}),
+        (406, "not_acceptable", f"{id}/events", {"Accept": "application/json"}),
+        (400, "bad_parameter", f"{id}/events", {"Last-Event-ID": "x"}),
+        (400, "bad_parameter", f"{id}/events?last_event_id=x", {"Last-Event-ID": "1"}),
     ]
-    for status, code, name, headers in wrong:
-        answer = api.http.get(f"/v1/jobs/{name}/events", headers=headers)
+    for status, code, path, headers in wrong:
+        answer = api.http.get(f"/v1/jobs/{path}", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert api.http.post(f"/v1/jobs/{id}/events").status_code == 405
     head = api.http.head(f"/v1/jobs/{id}/events")
