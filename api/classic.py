@@ -111,8 +111,9 @@ class Test(JobHandler):
     async def get(self) -> None:
         try:
             config = self.application.config
-            accepted = await self.application.intake.accept({"task": config.test_task, "kwargs": {"seconds": config.test_seconds}})
-            job = await self.ended(accepted.id, MAX_WAIT_S)
+            document = {"task": config.test_task, "kwargs": {"seconds": config.test_seconds}}
+            accepted = await self.application.intake.accept(document, channel=self.application.waiters.channel)
+            job = await self.ended(accepted.id, MAX_WAIT_S, accepted.told)
         except MillpondError as error:
             self._envelope(NOT_ACCEPTED, f"{error.code}: {error.detail}")
             return

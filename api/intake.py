@@ -14,7 +14,7 @@ from api.tasks import Catalogue
 from millpond import codec, metrics
 from millpond.errors import Invalid, NotReplicated, Unavailable
 from millpond.job import Job
-from millpond.moves import Submitted
+from millpond.moves import Submission, Submitted
 
 OWNER = "public"  # until keys say otherwise
 
@@ -25,11 +25,12 @@ _SHORT = 1024  # bytes of a body that jsonschema checks in some 10 ms
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """An accepted job. `job` is None where this Idempotency-Key had brought it before: then it may be in any state by now. `left`:
-    how many more its owner may have open, None: any number."""
+    how many more its owner may have open, None: any number. `told`: its end will be told on the channel that was asked for."""
 
     id: str
     job: Job | None
     left: int | None = None
+    told: bool = False
 
 
 class Intake:
@@ -42,9 +43,9 @@ class Intake:
         self._pressure = pressure
         self._beside = ThreadPoolExecutor(1, "check")  # one, so that the loop always has half of the interpreter
 
-    async def accept(self, document: Any, key: str | None = None, settled: Settled | None = None) -> Receipt:
-        """Have a decoded body accepted; `settled` is Redis's answer where it was sent before. Raises Invalid with all faults;
-        DurabilityWeak, NoCatalogue, Throttled or NotDone, where nothing was done; OutcomeUnknown."""
+    async def accept(self, document: Any, key: str | None = None, settled: Settled | None = None, channel: str = "") -> Receipt:
+        """Have a decoded body accepted; `settled` is Redis's answer where it was sent before. `channel`: where a new job's end is to be
+        told. Raises Invalid with all faults; DurabilityWeak, NoCatalogue, Throttled or NotDone, where nothing was done; OutcomeUnknown."""
         if isinstance(settled, Exception):
             raise settled
         self._readiness.demand()
@@ -53,11 +54,11 @@ class Intake:
             order = await asyncio.get_running_loop().run_in_executor(self._beside, self.order, document, key)
         else:
             order = self.order(document, key)
-        answer = settled or await self._submitter.submit(order.submission)
+        answer = settled or await self._submitter.submit(_to_be_told(order.submission, channel))
         metrics.SUBMITTED.labels(answer.answer).inc()
         if answer.answer == "refused":
             raise await self._pressure.refusal(answer.detail, OWNER, order.submission.queue)
-        return _receipt(order, answer)
+        return _receipt(order, answer, told=bool(channel) and settled is None)
 
     def takes_long(self, document: Any) -> bool:
         """Whether the loop should not check this body itself: it is not short, and its task's schema is one for jsonschema."""
@@ -79,10 +80,15 @@ class Intake:
         self._submitter.send(order.submission, done)
 
 
-def _receipt(order: orders.Order, answer: Submitted) -> Receipt:
+def _to_be_told(submission: Submission, channel: str) -> Submission:
+    """With a waiter from its first moment on: there is nothing to look for between its beginning and the waiting (rule 14)."""
+    return replace(submission, fields={**submission.fields, "waiters": channel}) if channel else submission
+
+
+def _receipt(order: orders.Order, answer: Submitted, told: bool) -> Receipt:
     match answer.answer:
         case "accepted":
-            return Receipt(answer.id, order.accepted(answer), answer.left)
+            return Receipt(answer.id, order.accepted(answer), answer.left, told)
         case "replayed":
             return Receipt(answer.id, None, answer.left)
         case "mismatch":

@@ -31,10 +31,11 @@ class JobHandler(Handler):
 
     watch: Watch | None = None
 
-    async def ended(self, id: str, seconds: float) -> Job:
-        """The job when it has ended, or as it is after so many seconds; at once if the client leaves or we drain."""
+    async def ended(self, id: str, seconds: float, told: bool = False) -> Job:
+        """The job when it has ended, or as it is after so many seconds; at once if the client leaves or we drain. `told`: Redis knows
+        from its beginning that we wait for it."""
         self.watch = Watch()
-        return await self.application.waiters.ended(id, seconds, self.watch)
+        return await self.application.waiters.ended(id, seconds, self.watch, told)
 
     def on_connection_close(self) -> None:
         if self.watch:
@@ -104,7 +105,8 @@ class Jobs(JobHandler):
         document = self.json_body()
         wait_s = self.wait_s()
         settled = self.application.settled(self.request.connection)
-        receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers), settled)
+        channel = self.application.waiters.channel if wait_s else ""
+        receipt = await self.application.intake.accept(document, idempotency.key_of(self.request.headers), settled, channel)
         if receipt.left is not None:
             for name, value in self.application.pressure.quota(receipt.left).items():
                 self.set_header(name, value)
@@ -112,13 +114,13 @@ class Jobs(JobHandler):
             self.set_header("Idempotency-Replayed", "true")
             self.reply_accepted(await self.ended(receipt.id, wait_s))
         else:
-            self.reply_accepted(await self._ended_if_wanted(receipt.job, wait_s))
+            self.reply_accepted(await self._ended_if_wanted(receipt.job, wait_s, receipt.told))
 
-    async def _ended_if_wanted(self, job: Job, wait_s: float) -> Job:
+    async def _ended_if_wanted(self, job: Job, wait_s: float, told: bool) -> Job:
         if not wait_s:
             return job
         try:
-            return await self.ended(job.id, wait_s)
+            return await self.ended(job.id, wait_s, told)
         except Unavailable:
             return job  # it was accepted, whatever became unreachable since
 

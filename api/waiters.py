@@ -28,6 +28,7 @@ LOOK_S = 5.0  # for a last look at a job: far beyond Redis's and the database's 
 _READ_AT_ONCE = 100  # jobs; a read takes some turns of the loop, and under load these are long: fewer would not keep up
 _READ_BYTES = 4 << 20  # when a read was longer than that, the next one is of half as many jobs
 _TOLD_AT_ONCE = 8  # jobs; who waits for them is answered in one turn of the loop, some 0.3 ms each
+_EARLY = 1_000  # ends that are remembered until who submitted the job waits for it: the two come on different connections
 _SWEPT_AT_ONCE = 250  # jobs; half a millisecond of Redis's time
 
 
@@ -59,11 +60,12 @@ class Waiters:
     """All watches of this replica, by job id."""
 
     def __init__(self, redis_url: str, replica: str, lookup: Lookup) -> None:
-        self._channel = keys.told_channel(replica)
-        self._subscription = Subscription(redis_url, self._channel, self.ring)
+        self.channel = keys.told_channel(replica)
+        self._subscription = Subscription(redis_url, self.channel, self._hear)
         self._lookup = lookup
         self._watched: dict[str, _Watched] = {}
         self._rung: dict[str, None] = {}  # to be read, in the order of their ringing
+        self._early: dict[str, None] = {}  # told of before somebody waited for them
         self._tasks: set[asyncio.Task[None]] = set()
         self._readers = 0
         self._at_once = _READ_AT_ONCE
@@ -76,12 +78,15 @@ class Waiters:
         self._spawn(self._sweep_always())
 
     @contextmanager
-    def watching(self, id: str, watch: Watch) -> Iterator[None]:
-        """Inside the block `watch` is told of the job, first of how it is now."""
+    def watching(self, id: str, watch: Watch, told: bool = False) -> Iterator[None]:
+        """Inside the block `watch` is told of the job, first of how it is now; with `told`, of a job that was submitted with our
+        channel, only of its end."""
         watched = self._watched.setdefault(id, _Watched())
         watched.watches.add(watch)
         watch.since = self._reads
-        self.ring(id)
+        if id in self._early or not told:
+            self._early.pop(id, None)
+            self.ring(id)
         if self._draining:
             watch.dismiss()
         try:
@@ -91,10 +96,10 @@ class Waiters:
             if not watched.watches and self._watched.get(id) is watched:
                 del self._watched[id]
 
-    async def ended(self, id: str, seconds: float, watch: Watch) -> Job:
-        """The job when it has ended, or as it is after `seconds` or when `watch` is dismissed. Raises NotFound, NotDone or
-        StoreUnavailable; an outage in the meantime is waited for, too."""
-        with self.watching(id, watch):
+    async def ended(self, id: str, seconds: float, watch: Watch, told: bool = False) -> Job:
+        """The job when it has ended, or as it is after `seconds` or when `watch` is dismissed. `told`: see `watching`. Raises
+        NotFound, NotDone or StoreUnavailable; an outage in the meantime is waited for, too."""
+        with self.watching(id, watch, told):
             return (await watch.next(seconds) if seconds else None) or await self.look(id, watch)
 
     async def look(self, id: str, watch: Watch) -> Job:
@@ -126,6 +131,14 @@ class Waiters:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _hear(self, id: str) -> None:
+        """A message: the job moved."""
+        if id not in self._watched:
+            self._early[id] = None
+            if len(self._early) > _EARLY:
+                del self._early[next(iter(self._early))]
+        self.ring(id)
+
     def ring(self, id: str) -> None:
         """Have a job read, if somebody here waits for it."""
         if id not in self._watched:
@@ -153,7 +166,7 @@ class Waiters:
         read = self._reads
         items: list[tuple[str, Told]] = [(id, self._watched[id].asked) for id in ids]
         try:
-            seen = await self._lookup.live_all(items, self._channel)
+            seen = await self._lookup.live_all(items, self.channel)
         except (NotDone, RedisError) as error:
             # Whoever would rather hear that than wait hears it now: a call more would only add its time-out.
             for id in [*ids, *self._rung]:

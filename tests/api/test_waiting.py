@@ -1,5 +1,6 @@
 """?wait and Prefer: wait."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -8,10 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
+from api.calls import Reads
+from api.lookup import Lookup
+from api.records import Records
+from api.waiters import Waiters
+from api.watch import Watch
 from millpond import keys, moves
 from millpond.broker import run
 from tests.api.hand import Hand
 from tests.api.replica import Replica
+from tests.millpond.scripts.pond import submission
 from tests.pace import within
 from tests.proxy import RedisProxy
 from tests.until import until
@@ -78,6 +85,43 @@ def test_prefer_wait_submits_and_waits(api: Replica, hand: Hand) -> None:
     assert api.submit(body, prefer="respond-async").headers["Preference-Applied"] == "respond-async"
     both = api.submit(body, prefer="wait=0, respond-async")
     assert (both.status_code, both.headers["Preference-Applied"]) == (202, "respond-async, wait=0")
+
+
+def test_a_submission_that_waits_reads_its_job_once(proxied: Replica, proxy: RedisProxy, hand: Hand) -> None:
+    call = Later(lambda: proxied.submit({"task": "add", "args": [1]}, prefer="wait=9"))
+    until(lambda: hand.client.llen(keys.queue("default")), 5)
+    (held,) = hand.begin()
+    assert waited_for(hand, held.id), "from its first moment on"
+    before = proxy.counts["listen"]
+    hand.finish(held, result=2)
+    answer, _ = call.result()
+    assert (answer.status_code, answer.json()["result"]) == (200, 2)
+    assert (before, proxy.counts["listen"]) == (0, 1), "when it had ended"
+
+
+def test_an_end_that_is_told_before_its_waiter_comes_is_not_missed(redis_url: str, hand: Hand, shared_database: str) -> None:
+    """The message and the answer to the submission come on different connections."""
+    asyncio.run(told_early(redis_url, hand, shared_database))
+
+
+async def told_early(redis_url: str, hand: Hand, database_url: str) -> None:
+    reads, records = Reads(redis_url), Records(database_url)
+    waiters = Waiters(redis_url, "early", Lookup(reads, records))
+    waiters.start()
+    try:
+        one = submission(fields={"waiters": waiters.channel})
+        await asyncio.to_thread(until, lambda: waiters.channel.encode() in hand.client.pubsub_channels(), 5, "it listens")
+        await asyncio.to_thread(run, hand.client, moves.submit([one], 24))
+        await asyncio.to_thread(lambda: hand.finish(*hand.begin(), result=3))
+        await asyncio.to_thread(until, lambda: one.id in waiters._early, 5, "nobody waits yet")
+        began = time.monotonic()
+        job = await waiters.ended(one.id, 20, Watch(), told=True)
+        assert (job.result, time.monotonic() - began < 0.9) == (3, True), "before the sweep comes by"
+        assert not waiters._early
+    finally:
+        await waiters.close()
+        await reads.close()
+        records.close()
 
 
 def test_wait_on_what_has_ended_or_is_not_there_answers_at_once(api: Replica, hand: Hand) -> None:
