@@ -121,6 +121,7 @@ class _Link:
     asked: deque[_Request] = field(default_factory=deque)  # sent to Redis, not answered yet
     names: set[str] = field(default_factory=set)  # what was ever asked here
     paired: bool = True  # one reply for each request
+    doomed: bool = False  # a reply is to be lost, which can happen once
     deaf: bool = False  # a reply was lost: so is all after it
     left: bool = False  # the client is gone
 
@@ -168,7 +169,7 @@ class RedisProxy:
         return self._add(Hold(name, nth, match, self._loop))
 
     def swallow(self, name: str, count: int = 1, mode: Mode = "mix", nth: int = 1, match: Match | None = None) -> Swallow:
-        """Pass on the next `count` requests called `name` and lose their replies and all replies after them on that connection.
+        """Pass on the next `count` requests called `name`, one a connection, and lose their replies and all replies after them there.
 
         Then the connection is closed ("close"), stays open without a word ("silent"), or one the one way and one the other.
         """
@@ -244,15 +245,17 @@ class RedisProxy:
     async def _ask(self, link: _Link, frame: bytes) -> None:
         name = name_of(frame)
         self._count(link, name)
-        rules = [rule for rule in self._rules if rule.takes(name, frame)]
+        rules = [rule for rule in self._rules if not (link.doomed and isinstance(rule, Swallow)) and rule.takes(name, frame)]
         hold = next((rule for rule in rules if isinstance(rule, Hold)), None)
+        swallow = next((rule for rule in rules if isinstance(rule, Swallow)), None)
+        link.doomed = link.doomed or swallow is not None
         if seconds := self._delays.get(name):
             await asyncio.sleep(seconds)
         if hold:
             hold.caught.set()
             await hold.go.wait()
         link.paired = link.paired and name not in _UNPAIRED
-        link.asked.append(_Request(name, hold, next((rule for rule in rules if isinstance(rule, Swallow)), None)))
+        link.asked.append(_Request(name, hold, swallow))
         link.to_redis.write(frame)
         await link.to_redis.drain()
 

@@ -15,6 +15,7 @@ from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.dependents import Dependents
 from worker.desk import Desk, Me
+from worker.displays import Displays
 from worker.finishes import Finishes
 from worker.inbox import Inbox, Spoke, Told
 from worker.leases import Leases
@@ -70,7 +71,7 @@ def _work(orders: Orders) -> None:
         desk.ended = counts.ended
     claims = Claims(desk, waker, orders.prefetch)
     finishes = Finishes(desk, dependents.release)
-    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk), counts)
+    parts = Parts(Starts(desk, tasks), Displays(desk), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk), counts)
     loop = Loop(desk, Wire(orders.redis_url), inbox, pipe, parts)
     if not me.alone:  # tokens are for those who serve the queues
         waker.start()

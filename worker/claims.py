@@ -21,9 +21,9 @@ _NEW: Final = 0.2  # the share of the last claim in what a round trip takes
 
 
 class Claims:
-    """`idle`: the last claim left a slot free, so that the child is listed in mp:idle and a token wakes it. `prefetch`: jobs to claim
-    ahead; -1: what ends at the present pace in a round trip, for slots that are free when the answer comes, and while jobs are short
-    in `_AHEAD_S`."""
+    """`idle`: the last claim left a slot free, so that the child is listed in mp:idle and a token wakes it. `asked`: a claim is not
+    answered yet. `prefetch`: jobs to claim ahead; -1: what ends at the present pace in a round trip, for slots that are free when the
+    answer comes, and while jobs are short in `_AHEAD_S`."""
 
     def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
         self._desk = desk
@@ -35,8 +35,10 @@ class Claims:
         self._pace = Pace()
         self._trip_s = 0.0
         self._emptied = False  # the last claim got less than it asked for
+        self._woken = False  # since the last claim was made
         self.others_idle = False
         self.idle = False
+        self.asked = False
 
     @property
     def by_pace(self) -> bool:
@@ -46,6 +48,11 @@ class Claims:
     def wake(self) -> None:
         """Work may wait."""
         self.idle = self._emptied = False
+        self._woken = True
+
+    def lost(self) -> None:
+        """The connection is gone. What the claim on it got, if it got anything, a comparison finds (rule 4)."""
+        self.asked = False
 
     def ended(self) -> None:
         """A job ended here."""
@@ -56,7 +63,7 @@ class Claims:
         if now >= self._opens_at:
             self.wake()
             self._opens_at = math.inf
-        if self.idle or self._desk.leaving or now < self._claim_at:
+        if self.idle or self.asked or self._desk.leaving or now < self._claim_at:
             return False
         spare = self._unbegun() - self._desk.pool.free
         return (spare < 0 or (not self._emptied and 2 * spare < self._ahead(now))) and self._desk.fresh()
@@ -70,6 +77,7 @@ class Claims:
         if not self.wanted(now):
             return []
         self._waker.rest()
+        self.asked, self._woken = True, False
         me = self._desk.me
         spare = self._unbegun() - self._desk.pool.free
         free, ahead = max(0, -spare), max(0, self._ahead(now) - max(0, spare))
@@ -95,6 +103,7 @@ class Claims:
 
     def _answered(self, free: int, asked: int, sent_at: float, claim: moves.Claim) -> None:
         now = time.monotonic()
+        self.asked = False
         self._trip_s += _NEW * (now - sent_at - self._trip_s)
         self._opens_at = math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000
         if claim.answer == "retired":
@@ -105,6 +114,8 @@ class Claims:
             return
         for job in claim.jobs:
             self._desk.ledger.add(job, now)
+        if self._woken:  # by what came after Redis had answered, or before: it is asked again
+            return
         self._emptied = len(claim.jobs) < asked
         if len(claim.jobs) < free:
             self.idle = True

@@ -32,6 +32,7 @@ class Holding:
     asked: bool = False
     outcome: Outcome | None = None
     death: Death | None = None
+    displayed: bool = False  # RQ's tools are shown it
     told: bool = False  # its outcome is on the socket, and not answered
     retry_at: float = 0.0  # not to be finished again before this: Redis could not use one of its keys
 
@@ -85,6 +86,10 @@ class Ledger:
     def first(self, phase: Phase) -> Holding | None:
         """The one that is in a phase for the longest time."""
         return next(iter(self._in[phase].values()), None)
+
+    def last(self, phase: Phase) -> Holding | None:
+        """The one that came to a phase last."""
+        return next(reversed(self._in[phase].values()), None)
 
     def runs(self) -> Iterator[Run]:
         """What runs now."""

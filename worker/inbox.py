@@ -1,8 +1,10 @@
 """What happens to the child while its loop waits: ended functions, wake-ups, its parent's words. Any thread may put in."""
 
 import contextlib
+import select
+import socket
+from collections import deque
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 
 from millpond.moves import Outcome
 from worker.run import Run
@@ -47,27 +49,51 @@ Message = Ended | Died | Spoke | Woken | Told
 
 
 class Inbox:
-    """One C queue: a put neither blocks nor gives up the GIL, so many short functions end before the loop looks once."""
+    """A queue, and a bell for who sleeps before it. Where nobody does, a put is no system call and gives up no GIL: many short
+    functions end before the loop looks once."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Message] = SimpleQueue()
+        self._messages: deque[Message] = deque()
+        self._bell, self._cord = socket.socketpair()
+        self._bell.setblocking(False)
+        self._cord.setblocking(False)
+        self._asleep = False
 
     def ended(self, run: Run, outcome: Outcome) -> None:
         """Tell of an ended function."""
-        self._queue.put(Ended(run, outcome))
+        self.put(Ended(run, outcome))
 
     def put(self, message: Message) -> None:
         """Tell of anything."""
-        self._queue.put(message)
+        self._messages.append(message)
+        if self._asleep:
+            self._asleep = False
+            with contextlib.suppress(BlockingIOError):  # it has been ringing long enough
+                self._cord.send(b"\0")
 
-    def take(self, timeout_s: float) -> list[Message]:
-        """All that is here; waits up to `timeout_s` for the first."""
-        try:
-            first = self._queue.get(timeout=timeout_s) if timeout_s > 0 else self._queue.get_nowait()
-        except Empty:
-            return []
-        messages = [first]
-        with contextlib.suppress(Empty):
+    def take(self, timeout_s: float, other: socket.socket | None = None) -> list[Message]:
+        """All that is here; waits up to `timeout_s` for the first, or for something to read from the `other` socket."""
+        if timeout_s > 0:
+            self._sleep(timeout_s, other)
+        messages: list[Message] = []
+        with contextlib.suppress(IndexError):
             while True:
-                messages.append(self._queue.get_nowait())
+                messages.append(self._messages.popleft())
         return messages
+
+    def close(self) -> None:
+        """Nobody will take anything any more."""
+        self._bell.close()
+        self._cord.close()
+
+    def _sleep(self, timeout_s: float, other: socket.socket | None) -> None:
+        self._asleep = True
+        if not self._messages:  # looked at after it was said: who puts in sees one or the other
+            poll = select.poll()
+            for one in (self._bell, other):
+                if one:
+                    poll.register(one, select.POLLIN)
+            poll.poll(timeout_s * 1000)
+            with contextlib.suppress(BlockingIOError):
+                self._bell.recv(64)
+        self._asleep = False

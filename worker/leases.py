@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 from typing import Any, Final
 
 from millpond import moves
@@ -25,6 +26,8 @@ class Leases:
         self._desk = desk
         self._claims = claims
         self._strangers: list[Held] = []
+        self._settling = 0  # requests to hand back or to bury that are not answered yet
+        self._doubts = 0
         self.compare_at = 0.0
 
     def next_at(self) -> float:
@@ -32,43 +35,59 @@ class Leases:
         return min(self.compare_at, self._stale_at())
 
     def lost(self) -> None:
-        """The connection is gone: nothing is sure before the next comparison."""
+        """The connection is gone."""
+        self._strangers = []
+        self._settling = 0
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Nothing is sure before a comparison that is made from now on."""
         self.compare_at = 0.0
         self._desk.doubtful = True
-        self._strangers = []
+        self._doubts += 1
 
     def due(self, now: float) -> bool:
         """Whether there is something to settle now."""
-        return now >= self.next_at() or bool(self._strangers or self._desk.ledger.count(Phase.RETURNING, Phase.DIED))
+        unsettled = self._strangers or self._desk.ledger.count(Phase.RETURNING, Phase.DIED)
+        return now >= self.next_at() or bool(unsettled and not self._settling)
 
     def requests(self, now: float) -> list[Request[Any]]:
         """What to hand back, and the comparison if it is time."""
         if now >= self._stale_at():
             self._give_up()
         me = self._desk.me
+        found = [] if self._settling else self._settle()
+        if now >= self.compare_at:
+            self.compare_at = now + EVERY_S
+            call = moves.compare(me.worker, me.generation, me.queues, me.alone)
+            found.append(Request(call, partial(self._judge, self._doubts)))
+        return found
+
+    def _settle(self) -> list[Request[Any]]:
+        me, ledger = self._desk.me, self._desk.ledger
         found: list[Request[Any]] = []
-        returning = self._desk.ledger.of(Phase.RETURNING)
+        returning, died = ledger.of(Phase.RETURNING), ledger.of(Phase.DIED)
         # Each goes to the head of its queue: the oldest last.
         items = [*sorted(self._strangers, reverse=True), *(one.key for one in reversed(returning))]
         if items:
             call = moves.hand_back(me.worker, me.generation, "items", items=items)
-            found.append(Request(call, lambda _: self._handed_back(returning)))
-        if died := self._desk.ledger.of(Phase.DIED):
+            found.append(Request(call, lambda _: self._settled(returning)))
+        if died:
             deaths = [one.death for one in died if one.death]
-            found.append(Request(moves.bury(me.worker, me.generation, deaths), lambda _: self._handed_back(died)))
-        if now >= self.compare_at:
-            self.compare_at = now + EVERY_S
-            found.append(Request(moves.compare(me.worker, me.generation, me.queues, me.alone), self._judge))
+            found.append(Request(moves.bury(me.worker, me.generation, deaths), lambda _: self._settled(died)))
+        self._strangers = []
+        self._settling = len(found)
         return found
 
-    def _handed_back(self, returning: list[Holding]) -> None:
-        self._strangers = []
-        for holding in returning:
+    def _settled(self, gone: list[Holding]) -> None:
+        self._settling -= 1
+        for holding in gone:
             self._desk.ledger.drop(holding)
         self._claims.wake()  # hand_back took this generation off the idle
 
-    def _judge(self, found: Comparison) -> None:
-        self._desk.doubtful = False
+    def _judge(self, doubts: int, found: Comparison) -> None:
+        if doubts == self._doubts:
+            self._desk.doubtful = False
         if not found.live:
             self._desk.leaving = self._desk.leaving or "retired"
         if found.waiting:

@@ -1,8 +1,8 @@
-"""The child's cycle: settle what ended, claim what fits, begin what waits; one write and at most one wait a turn.
+"""The child's cycle: settle what ended, claim what fits, begin what waits; one write a turn, and no wait for its answers.
 
-    enforce -> decide -> starts, finishes, leases, claims -> write -> launch -> prepare -> read -> hear
+    enforce -> decide -> collect -> starts, finishes, leases, claims -> write -> launch -> prepare -> hear
 
-Only what was claimed, and what may not begin without an answer, is waited for; other answers are taken when they are there.
+It sleeps before its inbox and its socket: functions end, and others begin, while Redis is at work.
 
 If the process dies at any point, its leases are handed back by its parent or taken back by a keeper. If the connection is lost,
 each part says again what was unanswered: starts before finishes, both fenced; a claim never, compare settles it (rule 4).
@@ -18,6 +18,7 @@ from worker.claims import Claims
 from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.desk import Desk
+from worker.displays import Displays
 from worker.finishes import Finishes
 from worker.held import Phase
 from worker.inbox import Died, Ended, Inbox, Message, Spoke, Told, Woken
@@ -29,7 +30,6 @@ from worker.stop import Stop
 from worker.wire import Lost, Wire
 
 _LONGEST_REST_S: Final = 0.5  # a loop that rested longer would look like one that hangs
-_LOOK_S: Final = 0.005  # between looks for answers that nobody waits for
 _GAP_S: Final = 2.5  # a turn that took longer: this process was paused, or a function kept the GIL
 _ALONE_S: Final = 3.0  # a one-slot child leaves when it had nothing for so long
 
@@ -41,6 +41,7 @@ class Parts:
     """What the loop turns, in the order in which their requests leave."""
 
     starts: Starts
+    displays: Displays
     reports: Reports
     finishes: Finishes
     leases: Leases
@@ -75,18 +76,19 @@ class Loop:
             except Lost as lost:
                 log.warning("redis_lost", error=str(lost))
                 self._parts.starts.lost()
+                self._parts.displays.lost()
                 self._parts.finishes.lost()
                 self._parts.reports.lost()
                 self._parts.leases.lost()
+                self._parts.claims.lost()
                 self._parts.counts.lost()
-        for message in self._inbox.take(self._rest_s()):
+        for message in self._inbox.take(self._rest_s(), self._wire.socket if self._wire.open else None):
             self._hear(message)
 
     def _tick(self) -> float:
         now = time.monotonic()
         if now - self._desk.shared.ticked_at > _GAP_S:
-            self._desk.doubtful = True
-            self._parts.leases.compare_at = 0.0
+            self._parts.leases.doubt()
         self._desk.shared.ticked_at = now
         self._desk.shared.due_at = self._desk.pool.due_at
         return now
@@ -113,24 +115,23 @@ class Loop:
     def _exchange(self, now: float) -> None:
         parts = self._parts
         self._wire.collect()
-        requests = [*parts.starts.requests(), *parts.reports.requests(now), *parts.finishes.requests(now)]
-        requests += [*parts.leases.requests(now), *parts.claims.requests(now)]
+        requests = [*parts.starts.requests(), *parts.displays.requests(now), *parts.reports.requests(now)]
+        requests += [*parts.finishes.requests(now), *parts.leases.requests(now), *parts.claims.requests(now)]
         self._wire.write(requests)
         parts.starts.launch()
         parts.starts.prepare()
-        if any(one.waits for one in requests):
-            self._wire.read()
 
     def _rest_s(self) -> float:
         """How long to wait for a message before the next turn."""
         now, parts = time.monotonic(), self._parts
         if not self._wire.open:
-            at = min(self._wire.try_at, parts.deadlines.next_at())
+            at = parts.deadlines.next_at()
         elif parts.starts.possible() or parts.finishes.due(now) or parts.leases.due(now) or parts.claims.wanted(now) or self._done():
             return 0.0
         else:
-            at = min(parts.leases.next_at(), parts.deadlines.next_at(), parts.claims.next_at(now), parts.reports.next_at())
-        return min(max(at - now, 0.0), _LOOK_S if self._wire.owed else _LONGEST_REST_S)
+            at = min(parts.leases.next_at(), parts.deadlines.next_at(), parts.claims.next_at(now))
+            at = min(at, parts.reports.next_at(), parts.displays.next_at())
+        return min(max(min(at, self._wire.next_at) - now, 0.0), _LONGEST_REST_S)
 
     def _hear(self, message: Message) -> None:
         match message:
@@ -162,4 +163,4 @@ class Loop:
     def _done(self) -> bool:
         """What was kept back is told by the parent, when this process and all in it has ended."""
         ledger = self._desk.ledger
-        return bool(self._desk.leaving) and len(ledger) == len(ledger.of(Phase.LEFT))
+        return bool(self._desk.leaving) and len(ledger) == len(ledger.of(Phase.LEFT)) and not self._parts.claims.asked

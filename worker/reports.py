@@ -21,7 +21,7 @@ _Said = tuple[Run, Report]
 
 class Reports:
     """Tells all news at most every EVERY_S; those of what ended at once, before its end is told. What a lost connection swallowed is
-    said again: Redis puts the same lines in the same place. Nobody waits for the answers."""
+    said again: Redis puts the same lines in the same place."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -51,7 +51,7 @@ class Reports:
         self._writes += 1
         self._unanswered[self._writes] = batch
         call = moves.report([report for _, report in batch])
-        return [Request(call, partial(self._answered, self._writes), waits=False)]
+        return [Request(call, partial(self._answered, self._writes))]
 
     def lost(self) -> None:
         """The connection is gone: what was not answered is owed again, in the order in which it was said."""

@@ -1,9 +1,12 @@
-"""The child's connection for moves: requests leave packed in one write, replies come back in order.
+"""The child's connection for moves: requests leave packed in one write, replies come back in order, and nobody waits for them.
 
 If it is lost, what was written may or may not have been done; its replies can never arrive late, because the socket is closed
 (rule 4). Whoever uses it keeps what is unanswered, and says it again where that is safe.
 """
 
+import math
+import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from millpond.scripts import load
 
 T = TypeVar("T")
 
-_SCRIPTS = ("claim", "start", "report", "finish", "hand_back", "compare")
+_SCRIPTS = ("claim", "start", "display", "report", "finish", "hand_back", "compare")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
 
@@ -28,11 +31,10 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """A call, and who takes its answer. `waits`: its writer waits for that now, not with the answers of the next write."""
+    """A call, and who takes its answer."""
 
     call: Call[T]
     answered: Callable[[T], None]
-    waits: bool = True
 
 
 class Wire:
@@ -40,7 +42,7 @@ class Wire:
 
     def __init__(self, url: str) -> None:
         self._connection: Any = broker.connect(url).connection_pool.make_connection()
-        self._awaited: deque[Request[Any]] = deque()
+        self._awaited: deque[tuple[float, Request[Any]]] = deque()  # each with when it was written
         self._pause_s = _FIRST_PAUSE_S
         self._try_at = 0.0
         self.open = False
@@ -54,38 +56,39 @@ class Wire:
         return self.open
 
     @property
-    def try_at(self) -> float:
-        """When `ready` will try again."""
-        return self._try_at
+    def socket(self) -> socket.socket:
+        """Readable when there are answers, or no connection any more."""
+        found: socket.socket = self._connection._sock
+        return found
+
+    @property
+    def next_at(self) -> float:
+        """When there is something to do though no answer has come: `ready` tries again, or `collect` gives an answer up."""
+        if not self.open:
+            return self._try_at
+        return self._awaited[0][0] + broker.TIMEOUT_S if self._awaited else math.inf
 
     def write(self, requests: Sequence[Request[Any]]) -> None:
-        """Put requests on the socket, in one write. Their answers are read with the next `read`. Raises Lost."""
+        """Put requests on the socket, in one write. Raises Lost."""
         if not requests:
             return
         packed = b"".join(pack_command(("EVALSHA", one.call.script.sha, 0, *one.call.args)) for one in requests)  # type: ignore[arg-type]
-        self._awaited.extend(requests)
+        now = time.monotonic()
+        self._awaited.extend((now, one) for one in requests)
         try:
             self._connection.send_packed_command([packed], check_health=False)
         except (redis.RedisError, OSError) as error:
             raise self._lose(error) from error
 
-    @property
-    def owed(self) -> bool:
-        """Whether Redis has not answered everything yet, as far as it was read."""
-        return bool(self._awaited)
-
     def collect(self) -> None:
-        """Take the answers that are here already. Raises Lost."""
+        """Hand each answer that is here to its taker, in order. Raises Lost, also where Redis is silent for too long."""
         try:
-            while self._awaited and self._connection.can_read(0):
+            while self._connection.can_read(0):
                 self._take()
         except (redis.RedisError, OSError) as error:
             raise self._lose(error) from error
-
-    def read(self) -> None:
-        """Wait for all answers and hand each to its taker, in order. Raises Lost; the answers before that were handed over."""
-        while self._awaited:
-            self._take()
+        if time.monotonic() >= self.next_at:
+            raise self._lose(TimeoutError("no answer in time"))
 
     def _take(self) -> None:
         try:
@@ -94,7 +97,7 @@ class Wire:
             # An error reply, too: no script of ours raises, so it is Redis that cannot work now (LOADING, READONLY),
             # or that has forgotten the scripts, which only a new connection loads.
             raise self._lose(error) from error
-        request = self._awaited.popleft()
+        _, request = self._awaited.popleft()
         request.answered(request.call.read(raw))
 
     def _connect(self) -> bool:

@@ -59,6 +59,11 @@ def start(worker: str, generation: int, items: Sequence[Held]) -> Call[list[str]
     return Call(load("start"), [worker, generation, *flat], lambda raw: [text(one) for one in raw])
 
 
+def display(worker: str, items: Sequence[Held]) -> Call[None]:
+    """Show executions to RQ's tools as stock RQ does (rq 3.0: ``executions.Execution``); those that ended are left out."""
+    return Call(load("display"), [worker, *(part for item in items for part in item)], lambda raw: None)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What Redis holds for this child: `live` (may it claim), `idle` (other generations asleep on its queues),

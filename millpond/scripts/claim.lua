@@ -30,16 +30,12 @@ local function numbers(count)
   return last - count + 1
 end
 
-local seconds = string.format('%.3f', NOW / 1000)
 local function lease_out(job, number)
   job.execution, job.version, job.state = string.format('%x-%x', NOW, number), job.version + 1, 'started'
   local member = member_of(job)
   call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
-    'lease', lease, 'worker_name', worker, 'started_at', utc(NOW), 'last_heartbeat', utc(NOW))
+    'lease', lease, 'worker_name', worker, 'started_at', utc(NOW))
   if job.mark then call('HDEL', job.key, 'mark') end
-  try('HSET', RQ_EXECUTION .. member, 'id', job.execution, 'job_id', job.id, 'created_at', seconds, 'last_heartbeat', seconds,
-    'worker_name', worker)
-  try('ZADD', RQ_EXECUTIONS .. job.id, '+inf', job.execution)
   later('SADD', LEASES .. lease, member)
   later('ZADD', WIP .. job.queue, member, '+inf')
   later('SADD', RQ_WORKER .. worker .. ':executions', member)

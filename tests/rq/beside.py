@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import redis
 from rq import Queue
+from rq.executions import Execution
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
@@ -116,6 +117,11 @@ class Beside:
     def fetch(self, id: str) -> RqJob:
         """The job as RQ reads it."""
         return RqJob.fetch(id, connection=self.redis, serializer=JSONSerializer)
+
+    def execution(self, id: str) -> Execution:
+        """The one that runs, as RQ reads it: it is shown when it has lasted a moment."""
+        [found] = until(lambda: self.fetch(id).get_executions(), PATIENCE_S, f"the execution of {id} is shown")
+        return found
 
     def state(self, id: str) -> str:
         """Our state of it."""

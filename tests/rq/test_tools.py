@@ -90,8 +90,7 @@ def test_stop_job_and_stop_execution(beside: Beside, gate: Path) -> None:
     for id in jobs[:2]:
         send_stop_job_command(beside.redis, id, serializer=JSONSerializer)
     for id in jobs[2:4]:
-        [execution] = beside.fetch(id).get_executions()
-        send_stop_execution_command(beside.redis, id, execution.id)
+        send_stop_execution_command(beside.redis, id, beside.execution(id).id)
     for id in jobs[:4]:
         beside.recorded(id, "stopped")
     assert beside.at_work(jobs[4:]) == 2

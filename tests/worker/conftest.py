@@ -7,6 +7,15 @@ import pytest
 
 from tests.servers import RedisServer
 from tests.worker.mill import Mill, Worker
+from worker.inbox import Inbox
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """A child's."""
+    inbox = Inbox()
+    yield inbox
+    inbox.close()
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_a_sleeper_claims_within_a_millisecond(mill: Mill, full: bool) -> None:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def desk(inbox: Inbox) -> Iterator[Desk]:
     """A child's, with 20 threads; its worker's life was confirmed just now."""
     limits: dict[str, Any] = {"slots": 20, "prefetch": -1, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000}
     logs: dict[str, Any] = {"log_level": "info", "max_log_lines": 10, "max_log_bytes": 1_000, "measured": False}
@@ -75,7 +75,7 @@ def desk() -> Iterator[Desk]:
         "redis_url": "",
     }
     files: dict[str, Any] = {"pipe": 0, "shared": 0, "will": 0}
-    pool = Pool(Orders(**limits, **logs, **place, **files, queues=("q",), tasks=(), pool="thread", failpoint=""), {}, Inbox())
+    pool = Pool(Orders(**limits, **logs, **place, **files, queues=("q",), tasks=(), pool="thread", failpoint=""), {}, inbox)
     will, shared = Will.make(), Shared.make()
     shared.confirmed_at = monotonic()
     yield Desk(Me("w", 1, ("q",)), pool, shared, will, Ears(LogLimits(10, 1_000), lambda run: None))
@@ -83,16 +83,17 @@ def desk() -> Iterator[Desk]:
 
 
 @pytest.fixture
-def claims(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Claims:
+def claims(desk: Desk, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> Claims:
     """Of a child whose jobs end at 1,000/s and take a millisecond each."""
     monkeypatch.setattr(Pace, "per_s", lambda self, now: 1_000.0)
     desk.pool.typical_s = 0.001
-    return Claims(desk, Waker("redis://127.0.0.1:1", ("q",), Inbox()), -1)
+    return Claims(desk, Waker("redis://127.0.0.1:1", ("q",), inbox), -1)
 
 
 def asked(claims: Claims) -> tuple[int, int]:
-    """The free slots, and the jobs ahead, that it claims for now; (0, 0): it does not claim."""
+    """The free slots, and the jobs ahead, that it would claim for now; (0, 0): it would not."""
     found = claims.requests(monotonic())
+    claims.lost()
     return tuple(found[0].call.args[2:4]) if found else (0, 0)  # type: ignore[return-value]
 
 
@@ -130,3 +131,17 @@ def test_who_has_a_slot_free_waits_for_a_token(claims: Claims) -> None:
     assert (asked(claims), claims.idle) == ((0, 0), True)
     claims.wake()
     assert asked(claims) == (1, 10)
+
+
+def test_a_claim_is_answered_before_the_next(claims: Claims) -> None:
+    (request,) = claims.requests(monotonic())
+    assert claims.requests(monotonic()) == []
+    request.answered(Claim("ok", []))
+    assert (claims.asked, claims.idle) == (False, True)
+
+
+def test_a_token_that_comes_before_the_answer_is_not_forgotten(claims: Claims) -> None:
+    (request,) = claims.requests(monotonic())
+    claims.wake()
+    request.answered(Claim("ok", []))
+    assert (asked(claims), claims.idle) == ((20, 10), False)

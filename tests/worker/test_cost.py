@@ -2,8 +2,9 @@
 
 import math
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -20,6 +21,7 @@ from worker.claims import Claims
 from worker.counts import Counts
 from worker.deadlines import Deadlines
 from worker.desk import Desk, Me
+from worker.displays import Displays
 from worker.finishes import Finishes
 from worker.inbox import Inbox, Spoke, Told
 from worker.leases import Leases
@@ -28,13 +30,13 @@ from worker.orders import Orders
 from worker.pipe import Pipe
 from worker.pool import Pool
 from worker.reports import Reports
-from worker.run import Ears
+from worker.run import Ears, Run
 from worker.shared import Shared
 from worker.starts import Starts
 from worker.voice import LogLimits
 from worker.waker import Waker
 from worker.will import Will
-from worker.wire import Wire
+from worker.wire import Request, Wire
 
 MOVES = ("claim", "start", "finish", "hand_back")
 CONNECTIONS = 5  # parent: moves, commands; child: moves, waker, publisher
@@ -51,40 +53,69 @@ def requests(proxy: RedisProxy) -> int:
     return sum(proxy.counts[name] for name in MOVES)
 
 
-class CountedWire(Wire):
-    """Counts how often its loop waits for Redis."""
+class ToldWire(Wire):
+    """Says what is written, and what is answered."""
 
-    waits = 0
+    def __init__(self, url: str, done: list[str]) -> None:
+        super().__init__(url)
+        self._done = done
 
-    def read(self) -> None:
-        self.waits += 1
-        super().read()
+    def write(self, requests: Sequence[Request[Any]]) -> None:
+        super().write([Request(one.call, partial(self._answered, one)) for one in requests])
+        self._done += [one.call.script.name for one in requests]
+
+    def _answered(self, request: Request[Any], answer: Any) -> None:
+        self._done.append(f"answered {request.call.script.name}")
+        request.answered(answer)
+
+
+class ToldPool(Pool):
+    """Says when a function is called."""
+
+    def __init__(self, orders: Orders, tasks: Mapping[str, Task], inbox: Inbox, done: list[str]) -> None:
+        super().__init__(orders, tasks, inbox)
+        self._done = done
+
+    def start(self, run: Run) -> None:
+        self._done.append("call")
+        super().start(run)
 
 
 @contextmanager
-def loop_on(mill: Mill) -> Iterator[CountedWire]:
-    """A child's loop in a thread of this process, with 20 threads of its own, asleep."""
+def loop_on(mill: Mill, inbox: Inbox) -> Iterator[list[str]]:
+    """A child's loop in a thread of this process, with 20 threads of its own, asleep. Answers what it did since, in order: the name
+    of a move as it writes it, "answered ..." as it has the answer, and "call" as it calls a function."""
     broker.run(mill.client, moves.register("w", 1, ["default"], {}))
     mill.client.set("mp:alive:w", "1")
     ours, theirs = socket.socketpair()
-    inbox, wire = Inbox(), CountedWire(mill.url)
+    done: list[str] = []
+    wire = ToldWire(mill.url, done)
     tasks = {"echo": Task(name="echo", function=lambda value: value)}
     limits: dict[str, Any] = {"slots": 20, "prefetch": -1, "runner_jobs": 0, "runner_memory_mb": 0, "max_result_bytes": 1_000}
     logs: dict[str, Any] = {"log_level": "info", "max_log_lines": 10, "max_log_bytes": 1_000, "measured": False}
     place: dict[str, Any] = {"worker": "w", "generation": 1, "alone": False, "parent": 0, "redis_url": mill.url}
     orders = Orders(**limits, **logs, **place, queues=("default",), tasks=(), pool="thread", pipe=0, shared=0, will=0, failpoint="")
     ears = Ears(LogLimits(10, 1_000), lambda run: inbox.put(Spoke(run)))
-    desk = Desk(Me("w", 1, ("default",)), Pool(orders, tasks, inbox), Shared.make(), Will.make(), ears)
+    desk = Desk(Me("w", 1, ("default",)), ToldPool(orders, tasks, inbox, done), Shared.make(), Will.make(), ears)
     desk.shared.confirmed_at = math.inf
     waker = Waker(mill.url, ("default",), inbox)
     waker.start()
     claims = Claims(desk, waker, -1)
     pipe, finishes = Pipe(theirs), Finishes(desk, lambda id: None)
-    parts = Parts(Starts(desk, tasks), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk), Counts(desk, pipe))
+    parts = Parts(
+        Starts(desk, tasks),
+        Displays(desk),
+        Reports(desk),
+        finishes,
+        Leases(desk, claims),
+        claims,
+        Deadlines(desk),
+        Counts(desk, pipe),
+    )
     thread = Thread(target=Loop(desk, wire, inbox, pipe, parts).run)
     thread.start()
     until(lambda: mill.client.scard("mp:idle:default"), 5, "the child sleeps")
-    yield wire
+    yield done
     inbox.put(Told(["drain"]))
     thread.join(10)
     ours.close()
@@ -92,13 +123,16 @@ def loop_on(mill: Mill) -> Iterator[CountedWire]:
     desk.will.close()
 
 
-def test_a_job_that_comes_alone_is_waited_for_once(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_comes_alone_is_waited_for_once(mill: Mill, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.leases.EVERY_S", 1_000.0)  # what time costs, not jobs
-    with loop_on(mill) as wire:
-        before = wire.waits
+    with loop_on(mill, inbox) as done:
         for number in range(30):
+            done.clear()
             assert mill.result(mill.submit("echo", number)) == number
-        assert wire.waits - before <= 30, "for its claim; its start and its end are told on the way"
+            way = done[: done.index("finish") + 1]
+            assert way.index("start") < way.index("call"), "marked before it begins (rule 3)"
+            assert [one for one in way if one.startswith("answered")][:1] == ["answered claim"]
+            assert "answered start" not in way[: way.index("call")], "only its claim is waited for"
 
 
 def test_one_job_at_a_time_costs_three_requests_and_no_connection(redis_server: RedisServer, mill: Mill) -> None:
@@ -121,6 +155,7 @@ def test_many_jobs_cost_a_tenth_of_a_round_trip_each(redis_server: RedisServer, 
             until(lambda: mill.client.zcard("rq:finished:default") == len(ids), 60, "all ran")
             assert trips(proxy) <= 0.1 * len(ids)
             assert requests(proxy) <= 0.25 * len(ids), "twenty a call: claim, start, finish"
+            assert proxy.counts["display"] <= 2, "of what began before it was known how short they are; RQ's tools are shown what lasts"
             assert proxy.accepted <= CONNECTIONS + STALLS
 
 

@@ -50,11 +50,11 @@ def run_of(function: object, seconds: float, number: int = 0) -> Run:
     return run
 
 
-def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pytest.MonkeyPatch, inbox: Inbox) -> None:
     """5,000 short functions, a third of them told to end at some moment before, inside or after their run."""
     broken: list[object] = []
     monkeypatch.setattr(threading, "excepthook", broken.append)
-    inbox, chance = Inbox(), random.Random(7)
+    chance = random.Random(7)
     pool = pool_of(4, inbox)
     begun = 0
     ends: list[Ended] = []
@@ -77,8 +77,7 @@ def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pyt
     assert min(kinds.values()) > 100
 
 
-def test_what_was_left_behind_has_no_slot_and_tells_of_its_end() -> None:
-    inbox = Inbox()
+def test_what_was_left_behind_has_no_slot_and_tells_of_its_end(inbox: Inbox) -> None:
     pool = pool_of(2, inbox)
     run = run_of(swallow, 0.5)
     pool.start(run)
@@ -92,8 +91,7 @@ def test_what_was_left_behind_has_no_slot_and_tells_of_its_end() -> None:
     assert (pool.free, pool.worn) == (2, False)
 
 
-def test_what_has_just_ended_cannot_be_left_behind() -> None:
-    inbox = Inbox()
+def test_what_has_just_ended_cannot_be_left_behind(inbox: Inbox) -> None:
     pool = pool_of(1, inbox)
     run = run_of(turn, 0.0)
     pool.start(run)

@@ -2,6 +2,9 @@
 
 local function member_of(job) return job.id .. ':' .. job.execution end
 
+-- When an execution was claimed, in ms: its name begins with that.
+local function claimed_at(job) return tonumber(string.match(job.execution, '^%x+') or '0', 16) end
+
 local function split_member(member) return string.match(member, '^(.*):([^:]*)$') end
 
 local function worker_of(lease) return string.match(lease, '^(.*):[^:]*$') or '' end

@@ -265,6 +265,7 @@ def deeds() -> Iterator[tuple[str, Deed]]:
     yield "claim alone", lambda village: village.pond.run(moves.claim("w1", 1, 100, QUEUES, alone=True))
     yield "start", lambda village: village.pond.run(moves.start("w1", 1, _held(village, "leased.a.0", "leased.b.0", "running.a.0")))
     yield "compare", lambda village: village.pond.run(moves.compare("w1", 1, QUEUES))
+    yield "display", lambda village: village.pond.run(moves.display("w1", _held(village, "leased.a.0", "running.a.0", "running.b.0")))
     yield "report", _report
     yield "finish", _finish
     yield (
