@@ -1,7 +1,7 @@
 """Every Redis name that Millpond reads or writes, in one place.
 
 Names under ``rq:`` and their formats belong to RQ 3.0 and are kept exactly; names under ``mp:`` are ours. The Lua scripts
-get the same table (`LUA`), so a name is never spelled twice. One Redis holds one Millpond: prefixes are not configurable.
+are written with the same names (`LUA`), so that none is spelled twice. One Redis holds one Millpond: prefixes are not configurable.
 """
 
 from typing import Final
@@ -95,9 +95,9 @@ def command_channel(worker: str) -> str:
     return f"rq:pubsub:{worker}"
 
 
-def _lua() -> str:
+def _lua() -> dict[str, str]:
     singles = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, str) and name not in ("GROUP",)}
-    return "\n".join(f"local {name} = '{value}'" for name, value in {**singles, **PREFIXES}.items()) + "\n"
+    return singles | PREFIXES
 
 
 LUA: Final = _lua()

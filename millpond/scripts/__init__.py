@@ -1,7 +1,7 @@
 """The atomic moves on Redis: one Lua file each, named by its verb, with the shared helpers that it uses put before it.
 
 A script checks, then writes; it never raises, because Redis keeps what a failed script wrote. `common/` holds the helpers, `keys.LUA`
-the key names. ADR 0001 says why helpers are prepended and not a Functions library.
+what the names of keys stand for. ADR 0001 says why helpers are prepended and not a Functions library.
 """
 
 import re
@@ -39,13 +39,22 @@ def load(name: str) -> Script:
     head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
     move = _MOVE.format(_uncommented((folder / f"{name}.lua").read_text()))
     blocks = [block for part in _COMMON for block in _blocks((folder / "common" / f"{part}.lua").read_text())]
-    text = "\n".join([head + keys.LUA, *_used(blocks, move), move])
+    text = head + named("\n".join([*_used(blocks, move), move]))
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+def named(text: str) -> str:
+    """A script's text with the keys' names replaced by what they are called in Redis: each of fifty locals would be caught anew by
+    each function that mentions it, in each call."""
+    return _KEY.sub(lambda match: f"'{keys.LUA[match[0]]}'", text)
+
+
+_KEY = re.compile(rf"(?<![\w'.])(?:{'|'.join(keys.LUA)})(?![\w'])")
 _BLOCK = re.compile(r"\n\n+(?=\S)")
 _NAMES = re.compile(r"^(?:local (?:function )?([\w, ]+)|(\w+) = function)", re.MULTILINE)
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"(?<![\w.:])[A-Za-z_]\w*")  # a variable, not a field
+_COMMENT = re.compile(r"[ \t]*--(?: .*)?$", re.MULTILINE)
+_TEXT = re.compile(r"'[^']*'")
 
 
 def _blocks(helpers: str) -> Iterator[str]:
@@ -54,17 +63,21 @@ def _blocks(helpers: str) -> Iterator[str]:
 
 
 def _uncommented(block: str) -> str:
-    return "".join(line for line in block.splitlines(keepends=True) if not line.lstrip().startswith("--")).rstrip() + "\n"
+    return "\n".join(line for line in _COMMENT.sub("", block).splitlines() if line).rstrip() + "\n"
 
 
 def _used(blocks: Iterable[str], move: str) -> list[str]:
     """The blocks whose names the move mentions, or a block that it needs: all that a script defines is made anew in each call."""
-    words, needed, rest = set(_WORD.findall(move)), [], dict(enumerate(blocks))
+    words, needed, rest = _words(move), [], dict(enumerate(blocks))
     while found := [number for number, block in rest.items() if words & _defined(block)]:
         for number in found:
-            words.update(_WORD.findall(rest[number]))
+            words |= _words(rest[number])
             needed.append((number, rest.pop(number)))
     return [block for _, block in sorted(needed)]
+
+
+def _words(block: str) -> set[str]:
+    return set(_WORD.findall(_TEXT.sub("", block)))
 
 
 def _defined(block: str) -> set[str]:

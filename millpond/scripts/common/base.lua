@@ -84,7 +84,7 @@ local function later(command, key, member, score)
 end
 
 local function settle()
-  for _, write in ipairs(settlers) do write() end
+  for _, settler in ipairs(settlers) do settler() end
   for command, by_key in pairs(members) do
     members[command] = nil
     for key, values in pairs(by_key) do spread(values, command, key) end

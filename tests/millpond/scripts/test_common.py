@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from millpond import broker, keys, moves
-from millpond.scripts import Script, load
+from millpond import broker, moves
+from millpond.scripts import load, named
 from tests.millpond.scripts.pond import STEADY, Pond
 from tests.proxy import RedisProxy
 
@@ -26,7 +26,7 @@ def test_utc_writes_what_datetime_writes(pond: Pond, moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
     ms = (moment - EPOCH) // timedelta(milliseconds=1)
     helpers = (files("millpond.scripts") / "common" / "base.lua").read_text()
-    written = pond.ask("EVAL", f"{keys.LUA}{helpers}\nreturn utc(tonumber(ARGV[1]))", 0, ms).decode()
+    written = pond.ask("EVAL", named(f"{helpers}\nreturn utc(tonumber(ARGV[1]))"), 0, ms).decode()
     assert written == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
@@ -45,6 +45,7 @@ CALLS: list[moves.Call[Any]] = [
     moves.call_off("a" * 24, 1),
     moves.claim("w1", 1, 5, ["default"]),
     moves.start("w1", 1, [("a", "e")]),
+    moves.display("w1", [("a", "e")]),
     moves.compare("w1", 1, ["default"]),
     moves.report([moves.Report("i", "e", b"{}", "l:1:1:1", b"[]")]),
     moves.finish("w1", 1, [moves.Outcome("a", "e", "finished")]),
@@ -88,5 +89,5 @@ def test_a_script_that_redis_does_not_know_is_loaded_by_the_call(pond: Pond) -> 
 
 
 def test_names_are_the_same_in_lua_and_python(pond: Pond) -> None:
-    heads = Script("", f"{keys.LUA}\nreturn {{OPEN, JOB, WIP, EVENTS}}", "")
-    assert pond.ask("EVAL", heads.text, 0) == [b"mp:open", b"rq:job:", b"rq:wip:", b"mp:events"]
+    heads = named("return {OPEN, JOB .. 'JOB', WIP, EVENTS}")
+    assert pond.ask("EVAL", heads, 0) == [b"mp:open", b"rq:job:JOB", b"rq:wip:", b"mp:events"]
