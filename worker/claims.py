@@ -13,17 +13,15 @@ from worker.waker import Waker
 from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
-_SHORT_S: Final = 0.005  # of jobs this short the next are here when the last end
-_AHEAD_S: Final = 0.01  # of work, at most: one write begins a set, ends another and claims a third
+_SHORT_S: Final = 0.1  # who runs longer loses little while the next is fetched
+_AHEAD_S: Final = 0.01  # of work: there when slots come free, and the next claim is answered before it is gone
 _MOST_SETS: Final = 4  # slots' worth of jobs ahead: what a lost worker's successor finds claimed and not begun
 _FAIR: Final = 10  # one claim of so many is fair, so that no queue starves
-_NEW: Final = 0.2  # the share of the last claim in what a round trip takes
 
 
 class Claims:
     """`idle`: the last claim left a slot free, so that the child is listed in mp:idle and a token wakes it. `asked`: a claim is not
-    answered yet. `prefetch`: jobs to claim ahead; -1: what ends at the present pace in a round trip, for slots that are free when the
-    answer comes, and while jobs are short in `_AHEAD_S`."""
+    answered yet. `prefetch`: jobs to claim ahead; -1: as many as end in `_AHEAD_S` at the present pace, while jobs are short."""
 
     def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
         self._desk = desk
@@ -33,7 +31,6 @@ class Claims:
         self._opens_at = math.inf  # a gate, as the last claim was told
         self._made = 0
         self._pace = Pace()
-        self._trip_s = 0.0
         self._emptied = False  # the last claim got less than it asked for
         self._woken = False  # since the last claim was made
         self.others_idle = False
@@ -82,7 +79,7 @@ class Claims:
         spare = self._unbegun() - self._desk.pool.free
         free, ahead = max(0, -spare), max(0, self._ahead(now) - max(0, spare))
         call = moves.claim(me.worker, me.generation, free, me.queues, me.alone, self._is_fair(), ahead)
-        return [Request(call, partial(self._answered, free, free + ahead, now))]
+        return [Request(call, partial(self._answered, free, free + ahead))]
 
     def _is_fair(self) -> bool:
         """Whether this claim is to look which queue has waited longest, and not only at their order, which is their priority."""
@@ -98,13 +95,13 @@ class Claims:
         if self._prefetch >= 0:
             return self._prefetch
         pool = self._desk.pool
-        seconds = _AHEAD_S if pool.typical_s < _SHORT_S else min(self._trip_s, _AHEAD_S)
-        return min(int(self._pace.per_s(now) * seconds), _MOST_SETS * pool.size)
+        if pool.typical_s >= _SHORT_S:
+            return 0
+        return min(round(self._pace.per_s(now) * _AHEAD_S), _MOST_SETS * pool.size)
 
-    def _answered(self, free: int, asked: int, sent_at: float, claim: moves.Claim) -> None:
+    def _answered(self, free: int, asked: int, claim: moves.Claim) -> None:
         now = time.monotonic()
         self.asked = False
-        self._trip_s += _NEW * (now - sent_at - self._trip_s)
         self._opens_at = math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000
         if claim.answer == "retired":
             self._desk.leaving = self._desk.leaving or "retired"
