@@ -36,7 +36,7 @@ class Displays:
         for holding in lasting:
             holding.displayed = True
         call = moves.display(self._desk.me.worker, [one.key for one in lasting])
-        return [Request(call, lambda _: None)] if lasting else []
+        return [Request(call, lambda _: None, urgent=False)] if lasting else []
 
     def lost(self) -> None:
         """The connection is gone: what was shown on it may not have come through."""

@@ -53,7 +53,7 @@ class Finishes:
         me = self._desk.me
         call = moves.finish(me.worker, me.generation, [_outcome(one) for one in batch])
         self._on_the_way += sizes[count - 1]
-        return [Request(call, partial(self._answered, batch, sizes[count - 1]))]
+        return [Request(call, partial(self._answered, batch, sizes[count - 1]), urgent=self._on_the_way > _LARGE)]
 
     def _answered(self, batch: Sequence[Holding], size: int, answers: Sequence[str]) -> None:
         self._on_the_way -= size

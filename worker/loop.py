@@ -82,7 +82,7 @@ class Loop:
                 self._parts.leases.lost()
                 self._parts.claims.lost()
                 self._parts.counts.lost()
-        for message in self._inbox.take(self._rest_s(), self._wire.socket if self._wire.open else None):
+        for message in self._inbox.take(self._rest_s(), self._wire.urgent):
             self._hear(message)
 
     def _tick(self) -> float:

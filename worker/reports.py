@@ -51,7 +51,7 @@ class Reports:
         self._writes += 1
         self._unanswered[self._writes] = batch
         call = moves.report([report for _, report in batch])
-        return [Request(call, partial(self._answered, self._writes))]
+        return [Request(call, partial(self._answered, self._writes), urgent=False)]
 
     def lost(self) -> None:
         """The connection is gone: what was not answered is owed again, in the order in which it was said."""

@@ -38,7 +38,7 @@ class Starts:
         self._unanswered.update(marked)
         me = self._desk.me
         call = moves.start(me.worker, me.generation, [one.key for one in marked])
-        return [Request(call, partial(self._answered, marked))]
+        return [Request(call, partial(self._answered, marked), urgent=any(one.phase is Phase.ASKING for one in marked))]
 
     def launch(self) -> None:
         """The marks are on the socket: call the functions that wait for no answer."""

@@ -22,6 +22,7 @@ from millpond.scripts import load
 T = TypeVar("T")
 
 _SCRIPTS = ("claim", "start", "display", "report", "finish", "hand_back", "compare")
+_LOOK_S = 0.02  # after which answers are looked for that nobody hurries for
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
 
@@ -31,10 +32,11 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """A call, and who takes its answer."""
+    """A call, and who takes its answer. `urgent`: there is something to do as soon as it is here; what is not is taken with the next."""
 
     call: Call[T]
     answered: Callable[[T], None]
+    urgent: bool = True
 
 
 class Wire:
@@ -43,6 +45,8 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._connection: Any = broker.connect(url).connection_pool.make_connection()
         self._awaited: deque[tuple[float, Request[Any]]] = deque()  # each with when it was written
+        self._urgent = 0
+        self._look_at = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._try_at = 0.0
         self.open = False
@@ -56,17 +60,19 @@ class Wire:
         return self.open
 
     @property
-    def socket(self) -> socket.socket:
-        """Readable when there are answers, or no connection any more."""
-        found: socket.socket = self._connection._sock
+    def urgent(self) -> socket.socket | None:
+        """What to wait for, readable when there are answers or no connection any more; None where no answer is urgent."""
+        found: socket.socket | None = self._connection._sock if self._urgent else None
         return found
 
     @property
     def next_at(self) -> float:
-        """When there is something to do though no answer has come: `ready` tries again, or `collect` gives an answer up."""
+        """When there is something to do though nothing urgent has come: `ready` tries again, `collect` finds or gives up answers."""
         if not self.open:
             return self._try_at
-        return self._awaited[0][0] + broker.TIMEOUT_S if self._awaited else math.inf
+        if not self._awaited:
+            return math.inf
+        return self._awaited[0][0] + broker.TIMEOUT_S if self._urgent else self._look_at
 
     def write(self, requests: Sequence[Request[Any]]) -> None:
         """Put requests on the socket, in one write. Raises Lost."""
@@ -75,6 +81,7 @@ class Wire:
         packed = b"".join(pack_command(("EVALSHA", one.call.script.sha, 0, *one.call.args)) for one in requests)  # type: ignore[arg-type]
         now = time.monotonic()
         self._awaited.extend((now, one) for one in requests)
+        self._urgent += sum(one.urgent for one in requests)
         try:
             self._connection.send_packed_command([packed], check_health=False)
         except (redis.RedisError, OSError) as error:
@@ -87,7 +94,9 @@ class Wire:
                 self._take()
         except (redis.RedisError, OSError) as error:
             raise self._lose(error) from error
-        if time.monotonic() >= self.next_at:
+        now = time.monotonic()
+        self._look_at = now + _LOOK_S
+        if self._awaited and now - self._awaited[0][0] >= broker.TIMEOUT_S:
             raise self._lose(TimeoutError("no answer in time"))
 
     def _take(self) -> None:
@@ -98,6 +107,7 @@ class Wire:
             # or that has forgotten the scripts, which only a new connection loads.
             raise self._lose(error) from error
         _, request = self._awaited.popleft()
+        self._urgent -= request.urgent
         request.answered(request.call.read(raw))
 
     def _connect(self) -> bool:
@@ -121,4 +131,5 @@ class Wire:
         """Close it; what is unanswered is dropped."""
         self.open = False
         self._awaited.clear()
+        self._urgent = 0
         self._connection.disconnect()

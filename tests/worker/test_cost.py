@@ -61,7 +61,7 @@ class ToldWire(Wire):
         self._done = done
 
     def write(self, requests: Sequence[Request[Any]]) -> None:
-        super().write([Request(one.call, partial(self._answered, one)) for one in requests])
+        super().write([Request(one.call, partial(self._answered, one), one.urgent) for one in requests])
         self._done += [one.call.script.name for one in requests]
 
     def _answered(self, request: Request[Any], answer: Any) -> None:
@@ -114,13 +114,15 @@ def loop_on(mill: Mill, inbox: Inbox) -> Iterator[list[str]]:
     )
     thread = Thread(target=Loop(desk, wire, inbox, pipe, parts).run)
     thread.start()
-    until(lambda: mill.client.scard("mp:idle:default"), 5, "the child sleeps")
-    yield done
-    inbox.put(Told(["drain"]))
-    thread.join(10)
-    ours.close()
-    theirs.close()
-    desk.will.close()
+    try:
+        until(lambda: mill.client.scard("mp:idle:default"), 5, "the child sleeps")
+        yield done
+    finally:
+        inbox.put(Told(["drain"]))
+        thread.join(10)
+        ours.close()
+        theirs.close()
+        desk.will.close()
 
 
 def test_a_job_that_comes_alone_is_waited_for_once(mill: Mill, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,10 +131,12 @@ def test_a_job_that_comes_alone_is_waited_for_once(mill: Mill, inbox: Inbox, mon
         for number in range(30):
             done.clear()
             assert mill.result(mill.submit("echo", number)) == number
-            way = done[: done.index("finish") + 1]
-            assert way.index("start") < way.index("call"), "marked before it begins (rule 3)"
-            assert [one for one in way if one.startswith("answered")][:1] == ["answered claim"]
-            assert "answered start" not in way[: way.index("call")], "only its claim is waited for"
+            assert [one for one in done if one in ("claim", "answered claim", "start", "call", "finish")][:5] == [
+                *("claim", "answered claim"),  # what is waited for
+                *("start", "call"),  # marked before it begins (rule 3)
+                "finish",
+            ]
+            assert done[done.index("start") : done.index("call")] == ["start"], "its mark's answer is not waited for"
 
 
 def test_one_job_at_a_time_costs_three_requests_and_no_connection(redis_server: RedisServer, mill: Mill) -> None:
