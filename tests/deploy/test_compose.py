@@ -14,7 +14,7 @@ from tests.api.test_abuse import NEXT, SMUGGLING
 from tests.deploy.containers import Project, attempt
 from tests.pace import within
 from tests.processes import ROOT, free_port
-from tests.until import until
+from tests.until import holds, until
 
 pytestmark = pytest.mark.timeout(600)  # the first build downloads packages
 
@@ -173,6 +173,40 @@ def test_the_proxy_passes_on_what_the_api_refuses_better(project: Project) -> No
     for target, header, code in (("/" * 9000, "", "url_too_long"), ("/livez", "x" * 16_384, "headers_too_large")):
         (answer,) = project.send(f"GET {target} HTTP/1.1\r\nHost: a\r\nX-Long: {header}\r\n\r\n".encode())
         assert answer.problem["code"] == code
+
+
+def at_work(client: Client, count: int) -> list[JobView]:
+    jobs = [client.submit("sleep", 3) for _ in range(count)]
+    until(lambda: statuses(client, jobs) == {"started"}, 20, "all of them run")
+    return jobs
+
+
+def statuses(client: Client, jobs: list[JobView]) -> set[str]:
+    return {client.get(job.id).status for job in jobs}
+
+
+def test_a_worker_that_is_paused_for_a_moment_keeps_its_jobs(project: Project, client: Client) -> None:
+    jobs = at_work(client, 12)
+    project.compose("pause", "worker")
+    try:
+        holds(lambda: statuses(client, jobs) == {"started"}, 2, "none is taken back")
+    finally:
+        project.compose("unpause", "worker")
+    for job in jobs:
+        ended = recorded(client, job.id, 30)
+        assert (ended.status, ended.attempt) == ("finished", 1)
+
+
+def test_a_worker_that_is_paused_for_long_ends_nothing_that_was_taken_back(project: Project, client: Client) -> None:
+    jobs = at_work(client, 12)
+    project.compose("pause", "worker")
+    try:
+        until(lambda: statuses(client, jobs) == {"queued"}, 15, "all are taken back, and nobody is there to run them")
+    finally:
+        project.compose("unpause", "worker")
+    for job in jobs:
+        ended = recorded(client, job.id, 30)
+        assert (ended.status, ended.attempt) == ("finished", 2)
 
 
 def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:
