@@ -113,8 +113,10 @@ def _own(head: bytes) -> dict[bytes, bytes] | None:
     values = pieces[2::3]
     del pieces[2::3]
     names = _names(*pieces)
-    own = {} if names is None else dict(zip(names, values, strict=True))
-    return own if _SHORT.fullmatch(own.get(_LENGTH, b"")) else None
+    if names is None:
+        return None
+    own = dict(zip(names, values, strict=True))
+    return own if _SHORT.fullmatch(own[_LENGTH]) else None
 
 
 @lru_cache(_FORMS)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-_LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)\r\n", re.IGNORECASE)
+LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)\r\n", re.IGNORECASE)
 _READ_BYTES = 256 << 10
 _GRACE_S = 10.0  # how long the last answers are waited for
 _DIGITS = 10**11  # added to a request's number, so that it always has twelve digits
@@ -99,7 +99,7 @@ class _Line:
             raise ConnectionError("closed by the server")
         data = self.rest + data
         end = data.find(b"\r\n\r\n")
-        length = _LENGTH.search(data, 0, end + 2) if end > 0 else None
+        length = LENGTH.search(data, 0, end + 2) if end > 0 else None
         if length is None or len(data) < end + 4 + int(length[1]):
             self.rest = data
             return None

@@ -1,4 +1,4 @@
-"""Shows RQ's tools what runs. For a short job that would be a fourth of all it costs Redis, for nobody to see (ADR 0018)."""
+"""Shows RQ's tools what runs. For a short job that would be a tenth of all it costs Redis, for nobody to see (ADR 0018)."""
 
 import math
 from typing import Any, Final

@@ -67,7 +67,7 @@ class Inbox:
         """Tell of anything."""
         self._messages.append(message)
         if self._asleep:
-            self._asleep = False
+            self._asleep = False  # a task's interrupt between here and the bell costs one rest of the loop, half a second
             with contextlib.suppress(BlockingIOError):  # it has been ringing long enough
                 self._cord.send(b"\0")
 

@@ -10,13 +10,13 @@ import re
 import socket
 from threading import local
 
+from loadtest.generator import LENGTH
 from loadtest.peers import side
 from loadtest.peers.payload import PAYLOAD
 
 _BODY = json.dumps({"task": "noop", "args": [PAYLOAD]})
 _HEAD = f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(_BODY)}\r\n\r\n"
 _REQUEST = (_HEAD + _BODY).encode()
-_LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)\r\n", re.IGNORECASE)
 _ID = re.compile(rb'"id": ?"([0-9a-f]{32})"')
 _own = local()
 
@@ -38,7 +38,7 @@ def _answer(connection: socket.socket) -> bytes:
     while more := connection.recv(65536):
         data += more
         end = data.find(b"\r\n\r\n")
-        length = _LENGTH.search(data, 0, end + 2) if end > 0 else None
+        length = LENGTH.search(data, 0, end + 2) if end > 0 else None
         if length and len(data) >= end + 4 + int(length[1]):
             break
     return data

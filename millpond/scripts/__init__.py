@@ -39,12 +39,12 @@ def load(name: str) -> Script:
     head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
     move = _MOVE.format(_uncommented((folder / f"{name}.lua").read_text()))
     blocks = [block for part in _COMMON for block in _blocks((folder / "common" / f"{part}.lua").read_text())]
-    text = head + named("\n".join([*_used(blocks, move), move]))
+    text = head + spell("\n".join([*_used(blocks, move), move]))
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def named(text: str) -> str:
-    """A script's text with the keys' names replaced by what they are called in Redis: each of fifty locals would be caught anew by
+def spell(text: str) -> str:
+    """A script's text with the keys' names spelled out as Redis has them: each of fifty locals would be caught anew by
     each function that mentions it, in each call."""
     return _KEY.sub(lambda match: f"'{keys.LUA[match[0]]}'", text)
 

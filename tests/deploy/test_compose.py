@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -81,6 +82,33 @@ def recorded(client: Client, id: str, timeout_s: float) -> JobView:
     found = until(look, timeout_s, f"{id} is recorded")
     assert found
     return found
+
+
+def at_work(client: Client, count: int) -> list[JobView]:
+    """So many jobs of three seconds that all run."""
+    jobs = [client.submit("sleep", 3) for _ in range(count)]
+    until(lambda: statuses(client, jobs) == {"started"}, 20, "all of them run")
+    return jobs
+
+
+def statuses(client: Client, jobs: list[JobView]) -> set[str]:
+    """In which states jobs are."""
+    return {client.get(job.id).status for job in jobs}
+
+
+def ends(client: Client, jobs: list[JobView]) -> set[tuple[str, int]]:
+    """How jobs are recorded, and after how many attempts."""
+    return {(ended.status, ended.attempt) for ended in (recorded(client, job.id, 30) for job in jobs)}
+
+
+@contextmanager
+def paused(project: Project, service: str) -> Iterator[None]:
+    """All containers of a service stand still for the block."""
+    project.compose("pause", service)
+    try:
+        yield
+    finally:
+        project.compose("unpause", service)
 
 
 def burst(project: Project, requests: int, *options: str) -> str:
@@ -175,38 +203,18 @@ def test_the_proxy_passes_on_what_the_api_refuses_better(project: Project) -> No
         assert answer.problem["code"] == code
 
 
-def at_work(client: Client, count: int) -> list[JobView]:
-    jobs = [client.submit("sleep", 3) for _ in range(count)]
-    until(lambda: statuses(client, jobs) == {"started"}, 20, "all of them run")
-    return jobs
-
-
-def statuses(client: Client, jobs: list[JobView]) -> set[str]:
-    return {client.get(job.id).status for job in jobs}
-
-
 def test_a_worker_that_is_paused_for_a_moment_keeps_its_jobs(project: Project, client: Client) -> None:
     jobs = at_work(client, 12)
-    project.compose("pause", "worker")
-    try:
+    with paused(project, "worker"):
         holds(lambda: statuses(client, jobs) == {"started"}, 2, "none is taken back")
-    finally:
-        project.compose("unpause", "worker")
-    for job in jobs:
-        ended = recorded(client, job.id, 30)
-        assert (ended.status, ended.attempt) == ("finished", 1)
+    assert ends(client, jobs) == {("finished", 1)}
 
 
 def test_a_worker_that_is_paused_for_long_ends_nothing_that_was_taken_back(project: Project, client: Client) -> None:
     jobs = at_work(client, 12)
-    project.compose("pause", "worker")
-    try:
+    with paused(project, "worker"):
         until(lambda: statuses(client, jobs) == {"queued"}, 15, "all are taken back, and nobody is there to run them")
-    finally:
-        project.compose("unpause", "worker")
-    for job in jobs:
-        ended = recorded(client, job.id, 30)
-        assert (ended.status, ended.attempt) == ("finished", 2)
+    assert ends(client, jobs) == {("finished", 2)}
 
 
 def test_jobs_outlive_a_restart_of_redis(project: Project, client: Client) -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millpond import broker, moves
-from millpond.scripts import load, named
+from millpond.scripts import load, spell
 from tests.millpond.scripts.pond import STEADY, Pond
 from tests.proxy import RedisProxy
 
@@ -26,7 +26,7 @@ def test_utc_writes_what_datetime_writes(pond: Pond, moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
     ms = (moment - EPOCH) // timedelta(milliseconds=1)
     helpers = (files("millpond.scripts") / "common" / "base.lua").read_text()
-    written = pond.ask("EVAL", named(f"{helpers}\nreturn utc(tonumber(ARGV[1]))"), 0, ms).decode()
+    written = pond.ask("EVAL", spell(f"{helpers}\nreturn utc(tonumber(ARGV[1]))"), 0, ms).decode()
     assert written == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
@@ -89,5 +89,5 @@ def test_a_script_that_redis_does_not_know_is_loaded_by_the_call(pond: Pond) -> 
 
 
 def test_names_are_the_same_in_lua_and_python(pond: Pond) -> None:
-    heads = named("return {OPEN, JOB .. 'JOB', WIP, EVENTS}")
+    heads = spell("return {OPEN, JOB .. 'JOB', WIP, EVENTS}")
     assert pond.ask("EVAL", heads, 0) == [b"mp:open", b"rq:job:JOB", b"rq:wip:", b"mp:events"]
