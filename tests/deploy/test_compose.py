@@ -85,8 +85,8 @@ def recorded(client: Client, id: str, timeout_s: float) -> JobView:
 
 
 def at_work(client: Client, count: int) -> list[JobView]:
-    """So many jobs of three seconds that all run."""
-    jobs = [client.submit("sleep", 3) for _ in range(count)]
+    """So many jobs of six seconds that all run: it takes a while to pause three containers."""
+    jobs = [client.submit("sleep", 6) for _ in range(count)]
     until(lambda: statuses(client, jobs) == {"started"}, 20, "all of them run")
     return jobs
 
@@ -206,7 +206,7 @@ def test_the_proxy_passes_on_what_the_api_refuses_better(project: Project) -> No
 def test_a_worker_that_is_paused_for_a_moment_keeps_its_jobs(project: Project, client: Client) -> None:
     jobs = at_work(client, 12)
     with paused(project, "worker"):
-        holds(lambda: statuses(client, jobs) == {"started"}, 2, "none is taken back")
+        holds(lambda: statuses(client, jobs) == {"started"}, 0.5, "none is taken back")
     assert ends(client, jobs) == {("finished", 1)}
 
 
