@@ -54,7 +54,7 @@ lock: .venv/.ready  ## make requirements/*.txt anew from pyproject.toml
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
 	for service in api worker collector; do \
 	  $(COMPILE) -c requirements/dev.txt --extra $$service pyproject.toml -o requirements/$$service.txt || exit 1; done
-	for group in bench bench-taskiq; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit 1; done
+	for group in bench bench-taskiq load; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit 1; done
 	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) - -o requirements/setup.txt
 
