@@ -1,4 +1,4 @@
-# One image per service: docker build --target api | worker | collector .
+# One image per service: docker build --target api | worker | collector | load .
 #
 # Every package is checked against the hashes in requirements/. Where packages come from another index or through a private
 # certificate, hand pip's own configuration to the build; no layer keeps it: --secret id=pip,src=$PIP_CONFIG_FILE
@@ -81,3 +81,20 @@ EXPOSE 8889
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "millpond.health", "/tmp/health", "15"]
 CMD ["python", "-m", "collector"]
+
+
+# Locust, which calls the others: its users, and a health check that imports nothing else of ours.
+FROM base AS load
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=bind,source=requirements/load.txt,target=requirements.txt \
+    pip install --require-hashes -r requirements.txt
+COPY millpond/health.py millpond/
+COPY loadtest/locustfile.py ./
+RUN python -m compileall -q millpond
+USER 10001:10001
+EXPOSE 8089
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-m", "millpond.health", "http://127.0.0.1:8089/"]
+# Users that are told to stop end their call first, 8 s of it unless the form says more: what was accepted was counted, too.
+CMD ["python", "-m", "locust", "--class-picker", "--stop-timeout", "20"]

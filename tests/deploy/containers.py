@@ -4,7 +4,8 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,8 @@ from tests.api.replica import receive
 from tests.processes import ROOT
 
 SERVICES = ("api", "worker", "collector")
+LOAD = "load"  # Locust, a profile of its own
+IMAGES = (*SERVICES, LOAD)
 
 
 def docker(*words: str | Path, timeout_s: float = 60.0, env: Mapping[str, str] | None = None) -> str:
@@ -54,21 +57,23 @@ def send(port: int, sent: bytes, rest: bytes = b"") -> list[Answer]:
 
 
 class Project:
-    """The compose file under a name and a port of its own. Leaving it takes containers, networks and volumes away."""
+    """The compose file under a name and a port of its own, and what else it is told: options of ``docker compose``, variables.
+    Leaving it takes containers, networks and volumes away."""
 
-    def __init__(self, name: str, port: int) -> None:
+    def __init__(self, name: str, port: int, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.name = f"{name}-{os.getpid()}"
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self.env = {"MILLPOND_PORT": str(port)}
+        self.env = {"MILLPOND_PORT": str(port)} | dict(env or {})
+        self._words = ("compose", "--project-name", self.name, *options)
 
     def compose(self, *words: str, timeout_s: float = 60.0) -> str:
         """Run ``docker compose ...`` on this project."""
-        return docker("compose", "--project-name", self.name, *words, timeout_s=timeout_s, env=self.env)
+        return docker(*self._words, *words, timeout_s=timeout_s, env=self.env)
 
     def up(self, *words: str, timeout_s: float = 120.0) -> None:
         """Bring it up as a user does, until every healthcheck is passed."""
-        said = attempt("compose", "-p", self.name, "up", "--detach", "--wait", *words, timeout_s=timeout_s, env=self.env)
+        said = attempt(*self._words, "up", "--detach", "--wait", *words, timeout_s=timeout_s, env=self.env)
         assert said.returncode == 0, f"{said.stderr}\n{self.logs()}"
 
     def send(self, sent: bytes) -> list[Answer]:
@@ -94,3 +99,13 @@ class Project:
     def __exit__(self, *_: object) -> None:
         # What is still open is the test's own; nobody waits for it to drain.
         self.compose("down", "--volumes", "--timeout", "3", timeout_s=120)
+
+
+@contextmanager
+def paused(project: Project, service: str) -> Iterator[None]:
+    """All containers of a service stand still for the block."""
+    project.compose("pause", service)
+    try:
+        yield
+    finally:
+        project.compose("unpause", service)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from millpond.client import Client
 from millpond.views import JobView
 from tests.api.test_abuse import NEXT, SMUGGLING
-from tests.deploy.containers import Project, attempt
+from tests.deploy.containers import LOAD, Project, attempt, paused
 from tests.pace import within
 from tests.processes import ROOT, free_port
 from tests.until import holds, until
@@ -47,14 +46,19 @@ def test_every_container_is_locked_down_and_bounded(compose_file: dict[str, Any]
 def test_whatever_can_be_scaled_can_be_scaled(compose_file: dict[str, Any]) -> None:
     for name, service in compose_file["services"].items():
         assert "container_name" not in service, name
-        assert ("ports" in service) == (name == "proxy"), name
+        assert ("ports" in service) == (name in ("proxy", LOAD)), name
 
 
-def test_redis_and_postgres_have_no_way_out_and_the_proxy_no_way_to_them(compose_file: dict[str, Any]) -> None:
+def test_what_is_published_is_published_on_this_machine_alone(compose_file: dict[str, Any]) -> None:
+    for name, service in compose_file["services"].items():
+        assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", [])), name
+
+
+def test_redis_and_postgres_have_no_way_out_and_proxy_and_locust_no_way_to_them(compose_file: dict[str, Any]) -> None:
     services = compose_file["services"]
     assert compose_file["networks"]["data"]["internal"] is True
     assert services["redis"]["networks"].keys() == services["postgres"]["networks"].keys() == {"data"}
-    assert services["proxy"]["networks"].keys() == {"default"}
+    assert services["proxy"]["networks"].keys() == services[LOAD]["networks"].keys() == {"default"}
 
 
 @pytest.fixture(scope="module")
@@ -99,16 +103,6 @@ def statuses(client: Client, jobs: list[JobView]) -> set[str]:
 def ends(client: Client, jobs: list[JobView]) -> set[tuple[str, int]]:
     """How jobs are recorded, and after how many attempts."""
     return {(ended.status, ended.attempt) for ended in (recorded(client, job.id, 30) for job in jobs)}
-
-
-@contextmanager
-def paused(project: Project, service: str) -> Iterator[None]:
-    """All containers of a service stand still for the block."""
-    project.compose("pause", service)
-    try:
-        yield
-    finally:
-        project.compose("unpause", service)
 
 
 def burst(project: Project, requests: int, *options: str) -> str:

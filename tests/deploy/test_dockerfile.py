@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.containers import SERVICES, docker, inspect, locked_down
+from tests.deploy.containers import IMAGES, LOAD, SERVICES, docker, inspect, locked_down
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # the first build downloads packages
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_how_it_runs(images: dict[str, str], service: str) -> None:
     config = inspect(images[service])
     assert config["User"] == "10001:10001"
@@ -24,7 +24,7 @@ def test_how_it_runs(images: dict[str, str], service: str) -> None:
     assert "PYTHONUNBUFFERED=1" in config["Env"]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_it_says_what_it_is(images: dict[str, str], service: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     labels = inspect(images[service])["Labels"]
@@ -45,14 +45,20 @@ def test_it_holds_its_own_service_and_the_library(images: dict[str, str], servic
     assert rest == [f"['{service}'] ['{own}']\n"]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def test_the_image_of_locust_holds_nothing_else_of_ours(images: dict[str, str]) -> None:
+    say = "import importlib.util as u, os; print(sorted(os.listdir('/app')), sorted(os.listdir('/app/millpond')), "
+    say += "[name for name in ('redis', 'tornado', 'rq', 'alembic') if u.find_spec(name)])"
+    assert locked_down(images[LOAD], "python", "-c", say) == "['locustfile.py', 'millpond'] ['__pycache__', 'health.py'] []\n"
+
+
+@pytest.mark.parametrize("service", IMAGES)
 def test_nothing_in_it_can_be_changed(images: dict[str, str], service: str) -> None:
     # Without --read-only, so that ownership alone is asked.
     say = "find / -xdev -writable -type f -not -path '/proc/*' -not -path '/sys/*' -not -path '/dev/*' 2>/dev/null || true"
     assert docker("run", "--rm", "--network=none", images[service], "sh", "-c", say) == ""
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_its_health_check_runs_locked_down_and_says_why(images: dict[str, str], service: str) -> None:
     check = inspect(images[service])["Healthcheck"]["Test"][1:]
     say = f"import subprocess, sys; sys.exit(subprocess.run({check!r}, stderr=subprocess.STDOUT).returncode - 1)"
