@@ -96,4 +96,4 @@ def settle(workers: Sequence[Process], rest_s: float) -> None:
             seen, since = now, time.monotonic()
         return time.monotonic() - since >= rest_s
 
-    wait(rest, "the workers have started", every_s=0.1)
+    wait(rest, "the workers have started", PATIENCE_S, every_s=0.1)

@@ -1,7 +1,7 @@
 """Millpond's own side: workers that wait, and jobs of one kind that wait for them while their queue is paused."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -9,8 +9,10 @@ from loadtest.generator import Load
 from loadtest.intake.rounds import TRIES
 from loadtest.stage import SERVER, Core, Process, Product, drive, stop, wait
 from loadtest.worker.counts import RQ_FINISHED, RQ_WAITING
-from loadtest.worker.measure import Round, Sample, Unclean, measure, settle
+from loadtest.worker.measure import PATIENCE_S, Round, Sample, Unclean, measure, settle
 from millpond.client import Client
+
+Crew = AbstractContextManager[Sequence[Process]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,23 @@ def burn(turns: int) -> Work:
 
 
 class Mill:
-    """`product`: with its tasks known and no worker running. `rest_s`: see `settle`."""
+    """`product`: with no worker running; before jobs are submitted, its tasks must be known. `rest_s`: see `settle`."""
 
     def __init__(self, product: Product, rest_s: float) -> None:
         self.product = product
         self._rest_s = rest_s
 
-    @contextmanager
-    def crew(self, replicas: int = 1, core: Core = SERVER, env: Mapping[str, str] = MappingProxyType({})) -> Iterator[Sequence[Process]]:
+    def crew(self, replicas: int = 1, core: Core = SERVER, env: Mapping[str, str] = MappingProxyType({})) -> Crew:
         """So many workers with these settings, started and idle; ended with the block."""
+        return self.mixed([env] * replicas, core)
+
+    @contextmanager
+    def mixed(self, envs: Sequence[Mapping[str, str]], core: Core = SERVER) -> Iterator[Sequence[Process]]:
+        """A worker with each of these settings, as in `crew`; they start at the same time."""
         with Client(self.product.url) as client:
-            before = {worker["name"] for worker in client.workers()}
-            workers = [self.product.worker(core, **env) for _ in range(replicas)]
-            wait(lambda: len({worker["name"] for worker in client.workers()} - before) >= replicas, "the workers are there", every_s=0.2)
+            before = _names(client)
+            workers = [self.product.worker(core, **env) for env in envs]
+            wait(lambda: len(_names(client) - before) >= len(envs), "the workers are there", PATIENCE_S, every_s=0.2)
         settle(workers, self._rest_s)
         yield workers
         for worker in workers:
@@ -88,3 +94,7 @@ class Mill:
                     go=lambda: client.resume("default"),
                 )
             )
+
+
+def _names(client: Client) -> set[str]:
+    return {worker["name"] for worker in client.workers()}

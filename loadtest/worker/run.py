@@ -11,8 +11,9 @@ from typing import TypeVar
 from loadtest import postgres
 from loadtest.intake.machine import installed, machine, versions
 from loadtest.intake.rounds import TRIES
+from loadtest.ladder.servers.clusters import CALL_S
 from loadtest.stage import REST, Product, Stage
-from loadtest.worker.clusters import CALL_S, TASKS, Asked, ask
+from loadtest.worker.clusters import TASKS, Asked, ask
 from loadtest.worker.contenders import CONTENDERS, MILLPOND, PACKAGES, TASKIQ_PACKAGES, TASKIQ_PYTHON, Contender, missing
 from loadtest.worker.latency import Paced, seen, theirs, told
 from loadtest.worker.measure import Sample
