@@ -1,4 +1,4 @@
-"""``python -m worker.child``: the process that holds users' code and runs it. Started by the parent alone, as a fresh interpreter."""
+"""The process that holds users' code and runs it (``worker.entry``). Started by the parent alone, as a fresh interpreter."""
 
 import gc
 import os
@@ -100,7 +100,3 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -101,7 +101,7 @@ class ChildProcess:
 
 def _start(orders: Orders) -> subprocess.Popen[bytes]:
     # The last word is for who looks at a list of processes.
-    command = [sys.executable, "-m", "worker.child", f"{orders.worker}:{orders.generation}"]
+    command = [sys.executable, "-m", "worker.entry", f"{orders.worker}:{orders.generation}"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(orders.pipe, orders.shared, orders.will))
     assert process.stdin
     with contextlib.suppress(BrokenPipeError), process.stdin as ear:  # it may have ended already; `ended` tells
