@@ -12,7 +12,7 @@ from typing import Any
 
 from loadtest.ladder.servers.clusters import CLUSTERS
 from loadtest.stage import EVERYWHERE, wait
-from loadtest.worker.measure import PATIENCE_S, Unclean
+from loadtest.worker.measure import Unclean
 from loadtest.worker.mill import Mill
 from millpond.client import Client
 
@@ -93,7 +93,7 @@ def crews(mill: Mill, ways: Sequence[Way] = WAYS) -> Iterator[Client]:
         {**TASKS, "MILLPOND_POOL": way.pool, "MILLPOND_QUEUES": f"{way.queue},{own}", "MILLPOND_CONCURRENCY": "1"} for way, own in seats
     ]
     with mill.mixed(envs, EVERYWHERE), Client(mill.product.url) as client:
-        wait(client.tasks, "the API knows the tasks", PATIENCE_S)
+        wait(client.tasks, "the API knows the tasks")
         first = [client.submit("noop", queue=own).id for _, own in seats]
         if any(client.get(id, wait_s=60).status != "finished" for id in first):
             raise Unclean("a worker did not run its first job")
