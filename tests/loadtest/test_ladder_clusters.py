@@ -84,6 +84,25 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
             server.close()
 
 
+class Exchange(NamedTuple):
+    """A GET, and what OPTIONS was answered meanwhile. `unanswered`: whether the GET still was, after that."""
+
+    get: Answer
+    options: list[Answer]
+    unanswered: bool
+
+
+@pytest.fixture(scope="module")
+def exchanges(servers: dict[str, Server]) -> dict[str, Exchange]:
+    """One with each server, side by side."""
+    begun = {}
+    for name, server in servers.items():
+        get = sent(server.port, "GET")
+        options = [request(server.port, "OPTIONS") for _ in range(3)]
+        begun[name] = get, options, not select.select([get.sock], [], [], 0)[0]
+    return {name: Exchange(received(get), options, unanswered) for name, (get, options, unanswered) in begun.items()}
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row]:
     """The whole comparison, by who answers and how."""
@@ -91,9 +110,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_server_answers_in_the_article_s_envelope(servers: dict[str, Server], name: str) -> None:
-    server = servers[name]
-    answer = request(server.port)
+def test_a_server_answers_in_the_article_s_envelope(servers: dict[str, Server], exchanges: dict[str, Exchange], name: str) -> None:
+    answer = exchanges[name].get
     assert (answer.status, answer.document["error_code"], answer.document["message"]) == (200, 0, "")
     data = answer.document["data"]
     assert [{**cluster, "seconds": 0} for cluster in data] == [{"cluster_id": n, **MACHINES, "seconds": 0} for n in (1, 2, 3, 4)]
@@ -102,18 +120,15 @@ def test_a_server_answers_in_the_article_s_envelope(servers: dict[str, Server], 
     assert {header: answer.headers.get(header) for header in CORS} == CORS, "as Millpond's own"
     for cluster in data:
         assert cluster["seconds"] >= CALLS[name] * CALL_S
-        assert f"cluster {cluster['cluster_id']} by {name}: {cluster['seconds']:.3f} s\n" in server.output()
+        assert f"cluster {cluster['cluster_id']} by {name}: {cluster['seconds']:.3f} s\n" in servers[name].output()
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_options_is_answered_while_a_get_is_on_its_way(servers: dict[str, Server], name: str) -> None:
-    get = sent(servers[name].port, "GET")
-    for _ in range(3):
-        answer = request(servers[name].port, "OPTIONS")
+def test_options_is_answered_while_a_get_is_on_its_way(exchanges: dict[str, Exchange], name: str) -> None:
+    for answer in exchanges[name].options:
         assert (answer.status, answer.body) == (200, b"")
         assert {header: answer.headers.get(header) for header in CORS} == CORS
-    assert not select.select([get.sock], [], [], 0)[0], "the GET was not answered before"
-    assert received(get).document["error_code"] == 0
+    assert exchanges[name].unanswered
 
 
 def test_a_process_that_dies_is_an_error_of_its_request_alone(servers: dict[str, Server]) -> None:
