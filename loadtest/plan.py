@@ -18,7 +18,7 @@ def _first_number() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`classic`: GET / with a body, as in the article; else POST /v1/jobs for `task` with
+    """`classic`: GET / with a body, as in the article, whose answer to request n is ``{n} {word}``; else POST /v1/jobs for `task` with
     `args`. `per_s`: requests due a second, of all processes together; 0: each process sends again when it was answered."""
 
     url: str
@@ -29,6 +29,7 @@ class Plan:
     task: str
     args: Sequence[Any]
     journal: Path
+    word: str = "add"
     per_s: float = 0.0
     first: int = field(default_factory=_first_number)
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -1,6 +1,7 @@
 """The whole command against a small server that can lose and double: it is found out, and the exit code says so."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from typer.testing import CliRunner
 
 from loadtest.cli import app
 from loadtest.journal import Journal
-from tests.loadtest.intake_server import Intake, burst, serving
+from loadtest.senders import Answer, sender
+from tests.loadtest.intake_server import PLAN, Intake, burst, serving
+from tests.pace import within
 from tests.processes import free_port
 
 
@@ -53,6 +56,12 @@ def test_a_refused_request_is_no_success(intake: Intake) -> None:
 def test_nobody_there() -> None:
     code, lines, _ = burst(f"http://127.0.0.1:{free_port()}", "--requests", "2", "--processes", "2", "--timeout", "0.5")
     assert (code, lines[0], lines[-2]) == (1, "0.0% request success!", "accepted 0 recorded 0 lost 0 duplicate 0")
+
+
+def test_a_server_of_the_article_can_have_another_word(intake: Intake) -> None:
+    plan = replace(PLAN, url=intake.url, timeout_s=within(3))
+    assert sender(plan).send(5, "key") == Answer(200)
+    assert sender(replace(plan, word="done")).send(5, "key") == Answer(200, error="5 add")
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf"])
