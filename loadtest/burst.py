@@ -7,11 +7,12 @@ not blamed for a sender that was late. Its latency counts from when it was due: 
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import c_double
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from multiprocessing.context import ForkServerContext
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from loadtest.journal import Entry, Journal
@@ -22,19 +23,20 @@ from millpond.client import ApiError, Client
 
 _START_S = 120.0  # for all processes to be there
 _POLL_S = 0.5
+_SHOW_S = 0.2
 _CLOCKS_S = 300.0  # how far this host's clock may be from Redis's when jobs are looked for by time
 
 
-def send_all(plan: Plan) -> list[Entry]:
-    """Send every request of the plan, each process its share one after the other, and answer the journal."""
+def send_all(plan: Plan, show: Callable[[], None] = lambda: None) -> list[Entry]:
+    """Send every request of the plan, each process its share one after the other, and answer the journal. `show` is called again and
+    again meanwhile, and once at the end."""
     context = _context()
     start = _Start(context, plan.processes)
     Journal(plan.journal).clear()
     processes = [context.Process(target=_send_share, args=(plan, number, start)) for number in range(plan.processes)]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    _await(processes, show)
     if failed := [process.exitcode for process in processes if process.exitcode]:
         raise RuntimeError(f"{len(failed)} of the {plan.processes} processes ended with {set(failed)}")
     return Journal(plan.journal).read()
@@ -64,6 +66,12 @@ def _set_to_now(moment: c_double) -> None:
     moment.value = time.monotonic()
 
 
+def _await(processes: Sequence[ForkServerProcess], show: Callable[[], None]) -> None:
+    while running := [process.sentinel for process in processes if process.exitcode is None]:
+        wait(running, _SHOW_S)
+        show()
+
+
 def _send_share(plan: Plan, number: int, start: _Start) -> None:
     one = sender(plan)
     began = start.wait()
@@ -86,8 +94,9 @@ def send_one(plan: Plan, one: Sender, n: int, began: float) -> Entry:
     return Entry(n, key, answer.status, answer.id, sent_at, seconds, answer.error, success, sent_s, due_s)
 
 
-def watch(plan: Plan, entries: list[Entry], wait_s: float) -> Tally:
-    """Look at the record until it holds all that was accepted, at most `wait_s` seconds, and then once more for what came late."""
+def watch(plan: Plan, entries: list[Entry], wait_s: float, show: Callable[[Tally], None] = lambda _: None) -> Tally:
+    """Look at the record until it holds all that was accepted, at most `wait_s` seconds, and then once more for what came late. `show`
+    is called with what each look found."""
     deadline = time.monotonic() + wait_s
     tally = count(entries, [])
     if not tally.accepted:
@@ -95,6 +104,7 @@ def watch(plan: Plan, entries: list[Entry], wait_s: float) -> Tally:
     with Client(plan.url) as client:
         while tally.lost and time.monotonic() < deadline:
             tally = _look(client, plan, entries) or tally
+            show(tally)
             time.sleep(_POLL_S)
         return _look(client, plan, entries) or tally
 

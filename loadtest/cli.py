@@ -26,6 +26,7 @@ from loadtest.intake.run import QUICK, Size
 from loadtest.intake.run import run as measure_intake
 from loadtest.journal import Entry
 from loadtest.plan import Plan
+from loadtest.progress import answering, recording
 from loadtest.tally import Tally
 from loadtest.worker import contenders as workers
 from loadtest.worker.document import document as worker_document
@@ -71,6 +72,7 @@ def burst(
     journal: Annotated[Path | None, typer.Option(help="Where to keep a line for each request.")] = None,
     json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="A folder for pictures of the latencies and of the answers by time.")] = None,
+    progress: Annotated[bool | None, typer.Option(help="A bar on standard error; else if that is a terminal.")] = None,
 ) -> None:
     """Send many requests at once; count what was accepted, recorded, lost and doubled. Exit code 1 if it is not all and once."""
     with tempfile.TemporaryDirectory(prefix="millpond-burst-") as folder:
@@ -85,7 +87,7 @@ def burst(
             journal=journal or Path(folder) / "journal.ndjson",
             per_s=rate or 0.0,
         )
-        entries, answers, tally = _carry_out(plan, wait_s)
+        entries, answers, tally = _carry_out(plan, wait_s, sys.stderr.isatty() if progress is None else progress)
     if json:
         json.write_bytes(orjson.dumps(burst_document(plan, answers, tally), option=orjson.OPT_INDENT_2))
     if pictures:
@@ -93,11 +95,13 @@ def burst(
     raise typer.Exit(0 if tally.good else 1)
 
 
-def _carry_out(plan: Plan, wait_s: float) -> tuple[list[Entry], Answers, Tally]:
-    entries = send_all(plan)
+def _carry_out(plan: Plan, wait_s: float, shown: bool) -> tuple[list[Entry], Answers, Tally]:
+    with answering(plan, shown) as show:
+        entries = send_all(plan, show)
     answers = Answers.of(entries)
     typer.echo("\n".join(answers.lines(plan.per_s)))
-    tally = watch(plan, entries, wait_s)
+    with recording(shown) as show_record:
+        tally = watch(plan, entries, wait_s, show_record)
     typer.echo("\n".join(tally.lines()))
     return entries, answers, tally
 

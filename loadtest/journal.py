@@ -65,7 +65,15 @@ class Journal:
 
     def read(self) -> list[Entry]:
         """All entries, in the order in which their answers came."""
-        return [Entry(**orjson.loads(line)) for line in self.path.read_bytes().splitlines()]
+        return next(self.follow())
+
+    def follow(self) -> Iterator[list[Entry]]:
+        """All entries, and each time it is asked again those that were added; without an end."""
+        with self.path.open("rb") as file:
+            rest = b""
+            while True:
+                *lines, rest = (rest + file.read()).split(b"\n")
+                yield [Entry(**orjson.loads(line)) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

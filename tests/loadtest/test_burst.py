@@ -64,6 +64,13 @@ def test_a_server_of_the_article_can_have_another_word(intake: Intake) -> None:
     assert sender(replace(plan, word="done")).send(5, "key") == Answer(200, error="5 add")
 
 
+def test_a_bar_that_was_asked_for_is_on_standard_error_alone(intake: Intake) -> None:
+    code, lines, said = burst(intake.url, *SIZE, "--progress")
+    assert (code, len(lines)) == (0, 4)
+    assert "30 succeeded, 0 failed" in said
+    assert said.count("30/30") >= 2  # answered, recorded
+
+
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf"])
 def test_a_rate_is_more_than_nothing(rate: str) -> None:
     refused = CliRunner().invoke(app, ["burst", "--rate", rate])

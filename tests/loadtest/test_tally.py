@@ -1,5 +1,6 @@
 """Counting is right where it matters: a job that is missing, doubled, not ended, or of somebody else."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,3 +82,17 @@ def test_a_journal_gives_back_what_several_writers_added(tmp_path: Path) -> None
         two.add(entry(2, status=0))
         one.add(entry(3))
     assert [line.n for line in journal.read()] == [1, 2, 3]
+
+
+def test_a_journal_is_followed_line_by_whole_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal").clear()
+    news = journal.follow()
+    assert next(news) == []
+    with journal.writer() as one:
+        one.add(entry(1))
+        assert [line.n for line in next(news)] == [1]
+        whole = journal.path.read_bytes()
+        os.write(one.file, whole[:20])
+        assert next(news) == []
+        os.write(one.file, whole[20:])
+        assert [line.n for line in next(news)] == [1]
