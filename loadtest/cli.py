@@ -1,5 +1,6 @@
 """The commands, their options and what they print."""
 
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,15 +14,20 @@ import typer
 from rich.console import Console
 
 from loadtest import bench as benchmark
+from loadtest.answers import Answers
 from loadtest.burst import send_all, watch
+from loadtest.figures import document as burst_document
+from loadtest.figures import draw
 from loadtest.intake import report
 from loadtest.intake.contenders import NAMES
 from loadtest.intake.rounds import Plan as Rounds
 from loadtest.intake.rounds import Refused, Unclean
 from loadtest.intake.run import QUICK, Size
 from loadtest.intake.run import run as measure_intake
+from loadtest.journal import Entry
 from loadtest.plan import Plan
-from loadtest.tally import answer_lines
+from loadtest.progress import answering, recording
+from loadtest.tally import Tally
 from loadtest.worker import contenders as workers
 from loadtest.worker.document import document as worker_document
 from loadtest.worker.measure import Unclean as UncleanWorker
@@ -46,17 +52,27 @@ def _arguments(text: str) -> list[Any]:
     return value
 
 
+def _rate(value: float | None) -> float | None:
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter("more than 0 is expected")
+    return value
+
+
 @app.command()
 def burst(
     url: Url = "http://127.0.0.1:8888",
     requests: Annotated[int, typer.Option(min=1, help="How many requests in all.")] = 1000,
     processes: Annotated[int, typer.Option(min=1, help="How many processes send them.")] = 10,
+    rate: Annotated[float | None, typer.Option(callback=_rate, help="Requests due a second in all; else as fast as answered.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which a request is a failure.")] = 3.0,
     classic: Annotated[bool, typer.Option("--classic", help="GET / with a job_id, as in the article.")] = False,
     task: Annotated[str, typer.Option(help="The task to submit; --classic: the server's choice.")] = "sleep",
     args: Annotated[str, typer.Option(help="Its arguments, a JSON array.")] = "[0.01]",
     wait_s: Annotated[float, typer.Option(help="How long to wait for the record of what was accepted.")] = 300.0,
     journal: Annotated[Path | None, typer.Option(help="Where to keep a line for each request.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A folder for pictures of the latencies and of the answers by time.")] = None,
+    progress: Annotated[bool | None, typer.Option(help="A bar on standard error; else if that is a terminal.")] = None,
 ) -> None:
     """Send many requests at once; count what was accepted, recorded, lost and doubled. Exit code 1 if it is not all and once."""
     with tempfile.TemporaryDirectory(prefix="millpond-burst-") as folder:
@@ -69,12 +85,25 @@ def burst(
             task=task,
             args=_arguments(args),
             journal=journal or Path(folder) / "journal.ndjson",
+            per_s=rate or 0.0,
         )
-        entries = send_all(plan)
-        typer.echo("\n".join(answer_lines(entries)))
-        tally = watch(plan, entries, wait_s)
-    typer.echo("\n".join(tally.lines()))
+        entries, answers, tally = _carry_out(plan, wait_s, sys.stderr.isatty() if progress is None else progress)
+    if json:
+        json.write_bytes(orjson.dumps(burst_document(plan, answers, tally), option=orjson.OPT_INDENT_2))
+    if pictures:
+        draw(pictures, entries, answers)
     raise typer.Exit(0 if tally.good else 1)
+
+
+def _carry_out(plan: Plan, wait_s: float, shown: bool) -> tuple[list[Entry], Answers, Tally]:
+    with answering(plan, shown) as show:
+        entries = send_all(plan, show)
+    answers = Answers.of(entries)
+    typer.echo("\n".join(answers.lines(plan.per_s)))
+    with recording(shown) as show_record:
+        tally = watch(plan, entries, wait_s, show_record)
+    typer.echo("\n".join(tally.lines()))
+    return entries, answers, tally
 
 
 @app.command()

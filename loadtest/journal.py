@@ -12,7 +12,9 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request and its answer. `status` 0: no answer within the time; `id` is the job's, where the answer names it."""
+    """One request and its answer. `status` 0: no answer within the time; `id` is the job's, where the answer names it.
+    `seconds`: from its sending to its answer. `sent_s` and `due_s` count from the burst's beginning; `due_s` None: it was due when it
+    was sent."""
 
     n: int
     key: str
@@ -22,6 +24,23 @@ class Entry:
     seconds: float
     error: str
     success: bool
+    sent_s: float = 0.0
+    due_s: float | None = None
+
+    @property
+    def late_s(self) -> float:
+        """How long after it was due it was sent."""
+        return 0.0 if self.due_s is None else self.sent_s - self.due_s
+
+    @property
+    def latency_s(self) -> float:
+        """From when it was due to its answer: what waited behind a stalled server counts the stall, too (coordinated omission)."""
+        return self.late_s + self.seconds
+
+    @property
+    def answered_s(self) -> float:
+        """When its answer came, or was not waited for any longer, counted from the burst's beginning."""
+        return self.sent_s + self.seconds
 
 
 class Journal:
@@ -46,7 +65,15 @@ class Journal:
 
     def read(self) -> list[Entry]:
         """All entries, in the order in which their answers came."""
-        return [Entry(**orjson.loads(line)) for line in self.path.read_bytes().splitlines()]
+        return next(self.follow())
+
+    def follow(self) -> Iterator[list[Entry]]:
+        """All entries, and each time it is asked again those that were added; without an end."""
+        with self.path.open("rb") as file:
+            rest = b""
+            while True:
+                *lines, rest = (rest + file.read()).split(b"\n")
+                yield [Entry(**orjson.loads(line)) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

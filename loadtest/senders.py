@@ -27,12 +27,13 @@ class Sender(Protocol):
 
 
 class Classic:
-    """The article's request: GET / with a JSON body on a connection of its own, answered ``{n} add``."""
+    """The article's request: GET / with a JSON body on a connection of its own, answered ``{n} {word}``."""
 
     def __init__(self, plan: Plan) -> None:
         at = urlsplit(plan.url)
         self._address = (at.hostname or "127.0.0.1", at.port or 80)
         self._timeout_s = plan.timeout_s
+        self._word = plan.word
 
     def send(self, n: int, key: str) -> Answer:
         connection = http.client.HTTPConnection(*self._address, timeout=self._timeout_s)
@@ -44,7 +45,7 @@ class Classic:
             return Answer(0, error=repr(error))
         finally:
             connection.close()
-        return Answer(response.status, error="" if said == b"%d add" % n else _code(said))
+        return Answer(response.status, error="" if said == f"{n} {self._word}".encode() else _code(said))
 
 
 def _code(said: bytes) -> str:

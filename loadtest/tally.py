@@ -1,12 +1,12 @@
 """Counting: what the journal holds against what the product has recorded."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from loadtest.journal import Entry
+from loadtest.latencies import Latencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,12 @@ class Tally:
         return self.accepted - self.recorded
 
     @property
+    def lag_s(self) -> dict[str, float]:
+        """How long after its end a job was on record, in seconds; NaN of none."""
+        p50, p99 = Latencies(self.lags_s).at_each([50, 99])
+        return {"p50": p50, "p99": p99}
+
+    @property
     def good(self) -> bool:
         """Whether every request succeeded and is recorded once."""
         return self.succeeded == self.requests and self.lost == 0 and self.duplicate == 0
@@ -48,25 +54,8 @@ class Tally:
         """What became of the requests."""
         return [
             f"accepted {self.accepted} recorded {self.recorded} lost {self.lost} duplicate {self.duplicate}",
-            f"recorded_at - ended_at s: p50 {percentile(self.lags_s, 50):.3f} p99 {percentile(self.lags_s, 99):.3f}",
+            "recorded_at - ended_at s: " + " ".join(f"{name} {seconds:.3f}" for name, seconds in self.lag_s.items()),
         ]
-
-
-def answer_lines(entries: Sequence[Entry]) -> list[str]:
-    """How the requests were answered: the line that the article's script prints, the answers' times, the commonest failures."""
-    succeeded = sum(entry.success for entry in entries)
-    seconds = [entry.seconds for entry in entries]
-    times = " ".join(f"{name} {percentile(seconds, of) * 1000:.1f}" for name, of in (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)))
-    why = Counter(f"{entry.status} {entry.error or 'too late'}" for entry in entries if not entry.success)
-    failures = [f"failed: {often} x {what}" for what, often in why.most_common(5)]
-    return [f"{succeeded / len(entries) * 100}% request success!", f"latency ms: {times}", *failures]
-
-
-def percentile(values: Sequence[float], of: float) -> float:
-    """The smallest value that `of` percent of the values do not exceed (nearest rank); NaN of none."""
-    if not values:
-        return math.nan
-    return sorted(values)[max(0, math.ceil(len(values) * of / 100) - 1)]
 
 
 def count(entries: Sequence[Entry], records: Iterable[Record]) -> Tally:

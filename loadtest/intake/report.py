@@ -13,7 +13,7 @@ from loadtest.intake.bulk import Bulk
 from loadtest.intake.contenders import CONTENDERS, Contender
 from loadtest.intake.rounds import Sample, cpu_ratios, latencies, ratios
 from loadtest.intake.run import Figures
-from loadtest.tally import percentile
+from loadtest.latencies import Latencies
 
 P99_GOAL_MS = 25.0
 BATCH_GOAL_PER_S, BATCH_GOAL_TIMES = 40_000, 5.0
@@ -61,14 +61,14 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _open(samples: Sequence[Sample]) -> dict[str, Any]:
-    seconds = list(latencies(samples))
+    all_latencies = Latencies(latencies(samples))
     return {
         "offered_per_s": samples[0].offered_per_s,
         "per_s": median(one.per_s for one in samples),
-        "p50_ms": percentile(seconds, 50) * 1000,
-        "p99_ms": percentile(seconds, 99) * 1000,
-        "p99_ms_rounds": [percentile(one.latencies_s, 99) * 1000 for one in samples],
-        "answered": len(seconds),
+        "p50_ms": all_latencies.at(50) * 1000,
+        "p99_ms": all_latencies.at(99) * 1000,
+        "p99_ms_rounds": [Latencies(one.latencies_s).at(99) * 1000 for one in samples],
+        "answered": len(all_latencies),
     }
 
 

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from loadtest.intake.report import spread
-from loadtest.tally import percentile
+from loadtest.latencies import Latencies
 from loadtest.worker import replicas
 from loadtest.worker.clusters import WAYS
 from loadtest.worker.contenders import CONTENDERS, MILLPOND, SYNCED, Contender
@@ -97,14 +97,14 @@ def _replicas(figures: Figures, number: int) -> Document:
 
 def _latency(figures: Figures, name: str) -> Document:
     rounds = figures.latency[name]
-    seconds = [one for paced in rounds for one in paced.latencies_s]
+    latencies = _latencies(rounds)
     row: Document = {
         "per_s": median(one.per_s for one in rounds),
-        "jobs": len(seconds),
+        "jobs": len(latencies),
         "missing": sum(one.missing for one in rounds),
-        "p50_ms": percentile(seconds, 50) * 1000,
-        "p99_ms": percentile(seconds, 99) * 1000,
-        "p99_ms_rounds": [percentile(one.latencies_s, 99) * 1000 for one in rounds],
+        "p50_ms": latencies.at(50) * 1000,
+        "p99_ms": latencies.at(99) * 1000,
+        "p99_ms_rounds": [Latencies(one.latencies_s).at(99) * 1000 for one in rounds],
     }
     if not name.startswith(OURS):
         return row
@@ -122,7 +122,11 @@ def _p99_ms(rounds: Sequence[Paced]) -> float:
     """Of a peer that kept up; one that did not has none."""
     if any(one.missing for one in rounds):
         return float("inf")
-    return percentile([one for paced in rounds for one in paced.latencies_s], 99) * 1000
+    return _latencies(rounds).at(99) * 1000
+
+
+def _latencies(rounds: Sequence[Paced]) -> Latencies:
+    return Latencies(one for paced in rounds for one in paced.latencies_s)
 
 
 def _sustained(figures: Figures) -> Document | None:

@@ -1,12 +1,14 @@
 """Counting is right where it matters: a job that is missing, doubled, not ended, or of somebody else."""
 
+import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
+from loadtest.answers import Answers
+from loadtest.figures import answers_per_s
 from loadtest.journal import Entry, Journal
-from loadtest.tally import Record, answer_lines, count, percentile
+from loadtest.tally import Record, count
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -50,13 +52,27 @@ def test_a_refused_request_is_neither_accepted_nor_lost_but_no_success() -> None
 
 def test_the_article_s_line() -> None:
     answers = [entry(n, success=n < 2) for n in range(10)]
-    assert answer_lines(answers)[0] == "20.0% request success!"
-    assert answer_lines([entry(1)]) == ["100.0% request success!", "latency ms: p50 10.0 p90 10.0 p99 10.0 max 10.0"]
+    assert next(Answers.of(answers).lines()) == "20.0% request success!"
+    assert list(Answers.of([entry(1)]).lines()) == ["100.0% request success!", "latency ms: p50 10.0 p90 10.0 p99 10.0 p99.9 10.0 max 10.0"]
 
 
-@pytest.mark.parametrize(("of", "value"), [(50, 50), (90, 90), (99, 99), (100, 100), (1, 1)])
-def test_percentiles_are_values_that_were_seen(of: float, value: float) -> None:
-    assert percentile([float(n) for n in range(100, 0, -1)], of) == value
+def test_the_commonest_failures_come_first() -> None:
+    answers = Answers.of([entry(0), entry(1, status=503, success=False), entry(2, status=0, success=False), entry(3, 503, success=False)])
+    assert list(answers.lines())[2:] == ["failed: 2 x 503 too late", "failed: 1 x 0 too late"]
+    assert (answers.answered, answers.succeeded) == (3, 1)
+
+
+def test_an_open_loop_says_how_late_it_was() -> None:
+    entries = [replace(entry(n), due_s=n / 10, sent_s=n / 10 + 0.002 * n) for n in range(10)]
+    assert list(Answers.of(entries).lines(10.0))[2] == "requests/s: asked 10 answered 10.8; sent at most 18.0 ms late"
+
+
+def test_answers_are_spread_over_the_time() -> None:
+    entries = [replace(entry(n, success=n % 4 > 0), sent_s=n / 10) for n in range(100)]
+    found = dict(answers_per_s(entries, 10.0))
+    assert set(found) == {"succeeded", "failed"}
+    assert {name: sum(value for _, value in points) * 0.5 for name, points in found.items()} == {"succeeded": 75, "failed": 25}
+    assert [at for at, _ in found["failed"]] == [0.25 + 0.5 * number for number in range(20)]
 
 
 def test_a_journal_gives_back_what_several_writers_added(tmp_path: Path) -> None:
@@ -66,3 +82,17 @@ def test_a_journal_gives_back_what_several_writers_added(tmp_path: Path) -> None
         two.add(entry(2, status=0))
         one.add(entry(3))
     assert [line.n for line in journal.read()] == [1, 2, 3]
+
+
+def test_a_journal_is_followed_line_by_whole_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal").clear()
+    news = journal.follow()
+    assert next(news) == []
+    with journal.writer() as one:
+        one.add(entry(1))
+        assert [line.n for line in next(news)] == [1]
+        whole = journal.path.read_bytes()
+        os.write(one.file, whole[:20])
+        assert next(news) == []
+        os.write(one.file, whole[20:])
+        assert [line.n for line in next(news)] == [1]
