@@ -25,6 +25,7 @@ from loadtest.intake.rounds import Refused, Unclean
 from loadtest.intake.run import QUICK, Size
 from loadtest.intake.run import run as measure_intake
 from loadtest.journal import Entry
+from loadtest.ladder.command import ladder
 from loadtest.plan import Plan
 from loadtest.progress import answering, recording
 from loadtest.tally import Tally
@@ -38,6 +39,7 @@ from loadtest.worker.run import Size as WorkerSize
 from loadtest.worker.run import run as measure_worker
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app.command()(ladder)
 
 Url = Annotated[str, typer.Option(help="Where the API listens.")]
 

@@ -19,7 +19,7 @@ import orjson
 
 LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)\r\n", re.IGNORECASE)
 _READ_BYTES = 256 << 10
-_GRACE_S = 10.0  # how long the last answers are waited for
+_CONNECT_S = 10.0
 _DIGITS = 10**11  # added to a request's number, so that it always has twelve digits
 NO_ANSWER = 0  # as a status
 
@@ -28,7 +28,7 @@ NO_ANSWER = 0  # as a status
 class Load:
     """What to send. `before` and `after` are the JSON body around the number; `first` is the first number. It ends after
     `seconds`, or after so many `requests` if that is not 0. `per_s`: requests due a second; 0 is the closed loop. `headers`: more
-    lines of each request's head, each with its end."""
+    lines of each request's head, each with its end. `grace_s`: how long the last answers are waited for."""
 
     port: int
     path: str
@@ -40,6 +40,8 @@ class Load:
     requests: int = 0
     per_s: float = 0.0
     headers: str = ""
+    method: str = "POST"
+    grace_s: float = 10.0
 
     def body(self, number: int) -> bytes:
         """The body of one request."""
@@ -47,7 +49,7 @@ class Load:
 
     def frame(self) -> tuple[bytes, bytes]:
         """A whole request before and after its number."""
-        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n{self.headers}"
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n{self.headers}"
         return f"{head}Content-Length: {len(self.body(0))}\r\n\r\n{self.before}".encode(), self.after.encode()
 
 
@@ -79,7 +81,7 @@ class _Line:
     __slots__ = ("answer_bytes", "busy", "due", "rest", "socket")
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), _GRACE_S)
+        self.socket = socket.create_connection(("127.0.0.1", port), _CONNECT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
         self.rest = b""
@@ -116,9 +118,9 @@ class Generator:
         self._before, self._after = load.frame()
         self._number = _DIGITS + load.first
         self._end = self._number + (load.requests or _DIGITS)
+        self._epoll = select.epoll()  # before the connections: select(2) takes no file number above 1,023
         self._lines = {line.socket.fileno(): line for line in (_Line(load.port) for _ in range(load.connections))}
         self._idle = deque(self._lines.values())
-        self._epoll = select.epoll()
         for number in self._lines:
             self._epoll.register(number, select.EPOLLIN)
         self._statuses: Counter[int] = Counter()
@@ -146,7 +148,7 @@ class Generator:
         for _ in range(len(self._idle)):
             self._send(began)
         busy = len(self._lines) - len(self._idle)
-        while busy and (ready := self._epoll.poll(_GRACE_S)):
+        while busy and (ready := self._epoll.poll(self._load.grace_s)):
             last = time.monotonic()
             for number, _ in ready:
                 if self._take(number) and not (last < until and self._send(last)):
@@ -156,7 +158,7 @@ class Generator:
     def _open(self, began: float) -> float:
         gap, last = 1 / self._load.per_s, began
         count = round(min(self._load.seconds * self._load.per_s, self._load.requests or _DIGITS))
-        sent, give_up = 0, began + self._load.seconds + _GRACE_S
+        sent, give_up = 0, began + count * gap + self._load.grace_s
         while sent < count or len(self._idle) < len(self._lines):
             now = time.monotonic()
             if now > give_up or not self._lines:
@@ -166,7 +168,7 @@ class Generator:
                 sent += 1
             may_send = sent < count and self._idle
             # epoll rounds its time-out up to a millisecond; select does not.
-            select.select([self._epoll], [], [], max(0.0, began + sent * gap - now) if may_send else _GRACE_S)
+            select.select([self._epoll], [], [], max(0.0, began + sent * gap - now) if may_send else max(0.0, give_up - now))
             for number, _ in self._epoll.poll(0):
                 last = time.monotonic()
                 line = self._lines[number]

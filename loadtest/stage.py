@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -152,20 +152,24 @@ def drive(load: Load) -> Outcome:
 
 def cpu_s(process: Process) -> float:
     """CPU seconds of a process and its descendants so far, user and system, to the kernel's tick of 10 ms."""
-    return sum(map(_own_cpu_s, _tree(process.pid)))
+    return sum(map(_own_cpu_s, tree(process.pid)))
 
 
 def _own_cpu_s(pid: int) -> float:
     # After the name, which may hold anything in its parentheses: utime, stime and those of ended children are fields 14-17 (proc(5)).
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) * _TICKS_S
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) * _TICKS_S
+    return 0.0  # it ended meanwhile, and its parent has its seconds
 
 
-def _tree(pid: int) -> Iterator[int]:
+def tree(pid: int) -> Iterator[int]:
+    """A process and its descendants; of one that ends meanwhile, none."""
     yield pid
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            yield from _tree(int(child))
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in (thread / "children").read_text().split():
+                yield from tree(int(child))
 
 
 def stop(process: Process) -> None:

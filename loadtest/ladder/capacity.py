@@ -1,0 +1,76 @@
+"""How many clients at once a server holds: each sends one request at the same moment, and 95 % have their answer in time.
+
+Found by search: twice as many until it fails, then between the last two, to a tenth. A server that does the work before it answers is
+started anew for each trial, because it goes on working for clients that have left.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.generator import Load
+from loadtest.ladder.rungs import Rung
+from loadtest.ladder.server import Server
+from loadtest.stage import drive
+
+GOOD = 0.95
+_NEAR = 1.1
+_TRIES = 2  # a number that fails is tried once more: a neighbour's load is no limit of the server
+_ALL_DUE_PER_S = 100_000.0  # a second; so many requests are due "at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """`clients`: held at once. `least`: whether it was not driven further, and may hold more."""
+
+    clients: int
+    least: bool
+
+
+def capacity(rung: Rung, most: int, work_s: float, timeout_s: float, folder: Path) -> Capacity:
+    """Search between 1 and `most` clients."""
+    with Server(rung, folder, work_s) as server:
+
+        def holds(clients: int) -> bool:
+            return any(_fresh_success(server, clients, timeout_s) >= GOOD for _ in range(_TRIES))
+
+        return _search(holds, most)
+
+
+def _search(holds: Callable[[int], bool], most: int) -> Capacity:
+    good, bad = 0, 1
+    while bad <= most and holds(bad):
+        good, bad = bad, bad * 2
+    if bad > most:
+        return Capacity(good, least=True)
+    while bad - good > 1 and bad > good * _NEAR:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return Capacity(good, least=False)
+
+
+def _fresh_success(server: Server, clients: int, timeout_s: float) -> float:
+    if not server.rung.queues:
+        server.kill()
+        server.start()
+    return _success(server, clients, timeout_s)
+
+
+def _success(server: Server, clients: int, timeout_s: float) -> float:
+    """The part of the clients that were answered with 200 in time, counted from when their requests were due."""
+    outcome = drive(
+        Load(
+            method="GET",
+            port=server.port,
+            path="/",
+            before='{"job_id": ',
+            after="}",
+            connections=clients,
+            requests=clients,
+            seconds=1.0,
+            per_s=_ALL_DUE_PER_S,
+            grace_s=timeout_s,
+        )
+    )
+    well = outcome.statuses.get(200, 0) == outcome.answered
+    return sum(second <= timeout_s for second in outcome.latencies_s) / clients if well else 0.0

@@ -1,0 +1,98 @@
+"""The article's bursts on one rung: the same requests, in the same way, each on a server that has nothing else to do."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.burst import send_all
+from loadtest.journal import Entry
+from loadtest.ladder.ledger import Done, Ledger
+from loadtest.ladder.meter import Meter
+from loadtest.ladder.rungs import Rung
+from loadtest.ladder.server import Server
+from loadtest.latencies import Latencies
+from loadtest.plan import Plan
+from loadtest.stage import wait
+
+_WINDOW = 10  # the jobs' rate is taken over so many times the work of one
+_PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A burst: so many requests, by so many clients that each send one after the other."""
+
+    requests: int
+    clients: int
+
+    @property
+    def name(self) -> str:
+        """As the article writes it: 1000/10."""
+        return f"{self.requests}/{self.clients}"
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What one burst came to. `success`: the part of the requests that were answered well and in time. `per_s`: jobs done a second while
+    it lasted. `cpu_s`, `peak_mb`: of all the server's processes while it lasted."""
+
+    success: float
+    latencies: Latencies
+    per_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def climb(rung: Rung, shapes: Sequence[Shape], work_s: float, timeout_s: float, folder: Path) -> Mapping[str, Burst]:
+    """Each burst by the name of its shape, each on a server just started."""
+    return {shape.name: _burst(rung, shape, work_s, timeout_s, folder / shape.name.replace("/", "-")) for shape in shapes}
+
+
+def _burst(rung: Rung, shape: Shape, work_s: float, timeout_s: float, folder: Path) -> Burst:
+    with Server(rung, folder, work_s) as server:
+        with Meter(server.process) as meter:
+            entries = send_all(plan(server, shape, timeout_s, folder))
+        per_s = _done_per_s(server.ledger, sum(entry.success for entry in entries), work_s)
+    succeeded = sum(entry.success for entry in entries)
+    return Burst(succeeded / len(entries), Latencies(entry.seconds for entry in entries), per_s, meter.cpu_s, meter.peak_mb)
+
+
+def plan(server: Server, shape: Shape, timeout_s: float, folder: Path) -> Plan:
+    """The article's calls on this server."""
+    return Plan(
+        url=server.url,
+        requests=shape.requests,
+        processes=shape.clients,
+        timeout_s=timeout_s,
+        classic=True,
+        word=server.rung.word,
+        task="",
+        args=[],
+        journal=folder / "journal.ndjson",
+    )
+
+
+def accepted(entries: Sequence[Entry]) -> set[int]:
+    """The numbers of the jobs that were answered well, in time or not."""
+    return {entry.n for entry in entries if 200 <= entry.status < 300 and not entry.error}
+
+
+def _done_per_s(ledger: Ledger, jobs: int, work_s: float) -> float:
+    """Jobs done a second, from when the first was begun: until all are done, or for a while."""
+
+    def seen() -> bool:
+        done = ledger.read()
+        return len(done) >= jobs or (bool(done) and time.monotonic() > done[0].at_s + _WINDOW * work_s)
+
+    wait(seen, "work was done", _PATIENCE_S)
+    return rate(ledger.read(), work_s)
+
+
+def rate(done: Sequence[Done], work_s: float) -> float:
+    """Jobs done a second in the window; 0 where none was."""
+    if not done:
+        return 0.0
+    until_s = done[0].at_s + _WINDOW * max(work_s, 1e-3)
+    within = [one.at_s for one in done if one.at_s <= until_s]
+    return len(within) / max(within[-1] - within[0] + work_s, 1e-6)

@@ -1,0 +1,57 @@
+"""The pictures of a run, each for light and for dark pages."""
+
+from pathlib import Path
+
+from loadtest import pictures
+from loadtest.ladder.table import PICTURES, Document, answers_of, rungs
+
+
+def draw(found: Document, folder: Path) -> list[str]:
+    """Draw what was measured into `folder`; the names of the pictures, without ``-light.svg`` and ``-dark.svg``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, drawing in {"rungs": _of_rungs, "halfway": _of_halfway, "clusters": _of_clusters}.items():
+        if found[name]:
+            drawn += drawing(found, folder)
+    return drawn
+
+
+def path(folder: Path, name: str) -> Path:
+    """Where a picture is, without its theme and suffix."""
+    return folder / f"ladder-{name}"
+
+
+def _of_rungs(found: Document, folder: Path) -> list[str]:
+    shown = rungs(found)
+    labels = [rung.title for rung in shown]
+    all_of = [found["rungs"][rung.name] for rung in shown]
+    success = {name: [one["bursts"][name]["success"] * 100 for one in all_of] for name in found["size"]["bursts"]}
+    pictures.bars(path(folder, "success"), PICTURES["success"], labels, success, "%", top=100)
+    answers = [one["bursts"][answers_of(found)] for one in all_of]
+    spans = [(one["p50_ms"], one["p99_ms"]) for one in answers]
+    title = f"{PICTURES['answers']} ({answers_of(found)})"
+    pictures.spans(path(folder, "answers"), title, labels, spans, "ms", limit=found["size"]["timeout_s"] * 1000)
+    held = {"clients at once": [one["held"]["clients"] for one in all_of]}
+    pictures.bars(path(folder, "held"), PICTURES["held"], labels, held, "clients", log=True)
+    falls = [one["fall"] for one in all_of]
+    gone = {"accepted, and lost": [fall["lost"] for fall in falls], "cut off, and told so": [fall["cut"] for fall in falls]}
+    pictures.bars(path(folder, "lost"), PICTURES["lost"], labels, gone, "requests")
+    return ["success", "answers", "held", "lost"]
+
+
+def _of_halfway(found: Document, folder: Path) -> list[str]:
+    curves = {
+        one["title"]: [((second + 0.5) * one["sample_s"], done / one["sample_s"]) for second, done in enumerate(one["done"])]
+        for one in found["halfway"]
+    }
+    marks = {f"kill: {one['title']}": one["kill_s"] for one in found["halfway"]}
+    pictures.lines(path(folder, "halfway"), PICTURES["halfway"], curves, "seconds", "jobs/s", marks=marks)
+    return ["halfway"]
+
+
+def _of_clusters(found: Document, folder: Path) -> list[str]:
+    by = {"server": "one server", "millpond": "Millpond"}
+    labels = [f"{by[way['by']]}: {way['title']}" for way in found["clusters"]]
+    taken = {"seconds": [way["seconds"] for way in found["clusters"]]}
+    pictures.bars(path(folder, "clusters"), PICTURES["clusters"], labels, taken, "s")
+    return ["clusters"]
