@@ -1,6 +1,7 @@
 """Writes the pages of docs/, the tables of http.md and the lists of ops/settings/ that are made from the code:
 ``python docs/generate.py``; with --check, only says which are out of date."""
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from api import codes, orders, schemas
+from loadtest.ladder.page import page as ladder
 from millpond import metrics, settings, states
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,6 +84,11 @@ def http_page() -> str:
     return place.sub(lambda part: part[1] + tables[part[2]] + part[3], (ROOT / "docs/http.md").read_text())
 
 
+def ladder_page() -> str:
+    """The ladder's last run as a page."""
+    return ladder(json.loads((ROOT / "docs/ladder.json").read_text()))
+
+
 def _meaning(field: FieldInfo) -> str:
     return f"{field.description}{' (required)' if field.is_required() else ''}"
 
@@ -100,6 +107,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics_page,
     "docs/states.md": states_page,
     "docs/http.md": http_page,
+    "docs/ladder.md": ladder_page,
     **{f"ops/settings/{service}.env": partial(names, service) for service in settings.SERVICES},
 }
 

@@ -34,10 +34,11 @@ def capacity(rung: Rung, most: int, work_s: float, timeout_s: float, folder: Pat
         def holds(clients: int) -> bool:
             return any(_fresh_success(server, clients, timeout_s) >= GOOD for _ in range(_TRIES))
 
-        return _search(holds, most)
+        return search(holds, most)
 
 
-def _search(holds: Callable[[int], bool], most: int) -> Capacity:
+def search(holds: Callable[[int], bool], most: int) -> Capacity:
+    """The largest number of clients up to `most` that `holds`, to a tenth below it."""
     good, bad = 0, 1
     while bad <= most and holds(bad):
         good, bad = bad, bad * 2

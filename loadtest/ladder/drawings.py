@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from loadtest import pictures
 from loadtest.ladder.table import PICTURES, Document, answers_of, rungs
+from loadtest.pictures import bars, lines, spans
 
 
 def draw(found: Document, folder: Path) -> list[str]:
@@ -26,16 +26,16 @@ def _of_rungs(found: Document, folder: Path) -> list[str]:
     labels = [rung.title for rung in shown]
     all_of = [found["rungs"][rung.name] for rung in shown]
     success = {name: [one["bursts"][name]["success"] * 100 for one in all_of] for name in found["size"]["bursts"]}
-    pictures.bars(path(folder, "success"), PICTURES["success"], labels, success, "%", top=100)
+    bars(path(folder, "success"), PICTURES["success"], labels, success, "%", top=100)
     answers = [one["bursts"][answers_of(found)] for one in all_of]
-    spans = [(one["p50_ms"], one["p99_ms"]) for one in answers]
+    between = [(one["p50_ms"], one["p99_ms"]) for one in answers]
     title = f"{PICTURES['answers']} ({answers_of(found)})"
-    pictures.spans(path(folder, "answers"), title, labels, spans, "ms", limit=found["size"]["timeout_s"] * 1000)
+    spans(path(folder, "answers"), title, labels, between, "ms", limit=found["size"]["timeout_s"] * 1000)
     held = {"clients at once": [one["held"]["clients"] for one in all_of]}
-    pictures.bars(path(folder, "held"), PICTURES["held"], labels, held, "clients", log=True)
+    bars(path(folder, "held"), PICTURES["held"], labels, held, "clients", log=True)
     falls = [one["fall"] for one in all_of]
     gone = {"accepted, and lost": [fall["lost"] for fall in falls], "cut off, and told so": [fall["cut"] for fall in falls]}
-    pictures.bars(path(folder, "lost"), PICTURES["lost"], labels, gone, "requests")
+    bars(path(folder, "lost"), PICTURES["lost"], labels, gone, "requests")
     return ["success", "answers", "held", "lost"]
 
 
@@ -45,7 +45,7 @@ def _of_halfway(found: Document, folder: Path) -> list[str]:
         for one in found["halfway"]
     }
     marks = {f"kill: {one['title']}": one["kill_s"] for one in found["halfway"]}
-    pictures.lines(path(folder, "halfway"), PICTURES["halfway"], curves, "seconds", "jobs/s", marks=marks)
+    lines(path(folder, "halfway"), PICTURES["halfway"], curves, "seconds", "jobs/s", marks=marks)
     return ["halfway"]
 
 
@@ -53,5 +53,5 @@ def _of_clusters(found: Document, folder: Path) -> list[str]:
     by = {"server": "one server", "millpond": "Millpond"}
     labels = [f"{by[way['by']]}: {way['title']}" for way in found["clusters"]]
     taken = {"seconds": [way["seconds"] for way in found["clusters"]]}
-    pictures.bars(path(folder, "clusters"), PICTURES["clusters"], labels, taken, "s")
+    bars(path(folder, "clusters"), PICTURES["clusters"], labels, taken, "s")
     return ["clusters"]

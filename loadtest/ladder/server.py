@@ -61,11 +61,12 @@ class Server:
         wait(self._ready, f"{self.rung.title} takes jobs", _READY_S)
 
     def kill(self) -> None:
-        """SIGKILL to all its processes at once."""
+        """SIGKILL to all its processes at once; when this returns they have ended."""
         if self._process:
-            slay(list(tree(self._process.pid)))
+            pids = list(tree(self._process.pid))
+            slay(pids)
             self._process.wait()
-            wait(lambda: not listens(self.port), f"{self.rung.title} has gone")
+            wait(lambda: not any(map(_runs, pids)), f"{self.rung.title} has gone")
             self._process = None
 
     def _words(self) -> Sequence[str]:
@@ -94,6 +95,13 @@ def slay(pids: Sequence[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and no zombie, which nobody may ever take away in a container."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def _flat(options: Mapping[str, object]) -> list[str]:
