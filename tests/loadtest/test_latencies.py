@@ -4,7 +4,7 @@ import math
 
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.latencies import Latencies
@@ -13,6 +13,7 @@ SECONDS = st.lists(st.floats(0, 3600), max_size=50)
 PERCENTILES = [1.0, 50.0, 90.0, 99.0, 99.9, 100.0]
 
 
+@settings(max_examples=40)
 @given(SECONDS)
 def test_text_gives_back_the_same(seconds: list[float]) -> None:
     latencies = Latencies(seconds)
@@ -22,6 +23,7 @@ def test_text_gives_back_the_same(seconds: list[float]) -> None:
     assert again.at_each(PERCENTILES) == pytest.approx(latencies.at_each(PERCENTILES), nan_ok=True)
 
 
+@settings(max_examples=40)
 @given(SECONDS, SECONDS)
 def test_a_merge_is_as_if_one_had_counted_all(some: list[float], others: list[float]) -> None:
     both = Latencies.decoded(Latencies(some).encoded())
@@ -30,6 +32,7 @@ def test_a_merge_is_as_if_one_had_counted_all(some: list[float], others: list[fl
     assert both.worst == pytest.approx(Latencies(some + others).worst, nan_ok=True)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 3600), min_size=1, max_size=50), st.sampled_from(PERCENTILES))
 def test_a_percentile_is_a_value_that_was_counted(seconds: list[float], percentile: float) -> None:
     rank = max(1, int(percentile * len(seconds) / 100 + 0.5))

@@ -32,6 +32,8 @@ DRAWN: dict[str, tuple[Draw, list[str]]] = {
         [*CURVES, "seconds", "answers/s", "killed"],
     ),
     "percentiles": (partial(percentiles, series=LATENCIES), ["fast", "slow", "90", "99", "percentile", "ms", "3"]),
+}
+EMPTY: dict[str, tuple[Draw, list[str]]] = {
     "no-bars": (partial(bars, labels=["a"], series={"b": [None]}, unit="s", log=True), ["a", "–"]),
     "no-spans": (partial(spans, labels=["a"], spans=[None], unit="s"), ["a", "–"]),
     "no-lines": (partial(lines, series={}, x="s", y="per s"), ["s", "per s"]),
@@ -53,6 +55,13 @@ def test_both_pages_get_the_picture_with_its_words_and_the_same_again(name: str,
     for file in files:
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
         assert {"A title", *expected} <= set(words(tmp_path / "first" / file))
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_nothing_to_show_is_a_picture_too(name: str, tmp_path: Path) -> None:
+    draw, expected = EMPTY[name]
+    draw(tmp_path / name, "A title")
+    assert {"A title", *expected} <= set(words(tmp_path / f"{name}-dark.svg"))
 
 
 def test_the_rows_are_in_order_and_long_names_go_on(tmp_path: Path) -> None:
