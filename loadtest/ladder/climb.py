@@ -1,15 +1,13 @@
-"""The article's bursts on one rung: the same requests, in the same way, each on a server that has nothing else to do."""
+"""The article's bursts on one rung: the same requests, in the same way, each on a server that has nothing left to do."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from loadtest.burst import send_all
 from loadtest.journal import Entry
-from loadtest.ladder.ledger import Done, Ledger
+from loadtest.ladder.ledger import Done
 from loadtest.ladder.meter import Meter
-from loadtest.ladder.rungs import Rung
 from loadtest.ladder.server import Server
 from loadtest.latencies import Latencies
 from loadtest.plan import Plan
@@ -44,22 +42,24 @@ class Burst:
     peak_mb: float
 
 
-def climb(rung: Rung, shapes: Sequence[Shape], work_s: float, timeout_s: float, folder: Path) -> Mapping[str, Burst]:
-    """Each burst by the name of its shape, each on a server just started."""
-    return {shape.name: _burst(rung, shape, work_s, timeout_s, folder / shape.name.replace("/", "-")) for shape in shapes}
+def climb(server: Server, shapes: Sequence[Shape], timeout_s: float) -> Mapping[str, Burst]:
+    """Each burst by the name of its shape."""
+    return {shape.name: _burst(server, shape, timeout_s) for shape in shapes}
 
 
-def _burst(rung: Rung, shape: Shape, work_s: float, timeout_s: float, folder: Path) -> Burst:
-    with Server(rung, folder, work_s) as server:
-        with Meter(server.process) as meter:
-            entries = send_all(plan(server, shape, timeout_s, folder))
-        per_s = _done_per_s(server.ledger, sum(entry.success for entry in entries), work_s)
+def _burst(server: Server, shape: Shape, timeout_s: float) -> Burst:
+    server.rest()
+    before = len(server.ledger.read())
+    with Meter(server.process) as meter:
+        entries = send_all(plan(server, shape, timeout_s))
     succeeded = sum(entry.success for entry in entries)
+    per_s = _done_per_s(server, before, succeeded)
     return Burst(succeeded / len(entries), Latencies(entry.seconds for entry in entries), per_s, meter.cpu_s, meter.peak_mb)
 
 
-def plan(server: Server, shape: Shape, timeout_s: float, folder: Path) -> Plan:
-    """The article's calls on this server."""
+def plan(server: Server, shape: Shape, timeout_s: float) -> Plan:
+    """The article's calls on this server, which counts them as sent."""
+    server.sent += shape.requests
     return Plan(
         url=server.url,
         requests=shape.requests,
@@ -69,7 +69,7 @@ def plan(server: Server, shape: Shape, timeout_s: float, folder: Path) -> Plan:
         word=server.rung.word,
         task="",
         args=[],
-        journal=folder / "journal.ndjson",
+        journal=server.folder / f"journal-{server.sent}.ndjson",
     )
 
 
@@ -78,15 +78,15 @@ def accepted(entries: Sequence[Entry]) -> set[int]:
     return {entry.n for entry in entries if 200 <= entry.status < 300 and not entry.error}
 
 
-def _done_per_s(ledger: Ledger, jobs: int, work_s: float) -> float:
-    """Jobs done a second, from when the first was begun: until all are done, or for a while."""
+def _done_per_s(server: Server, before: int, jobs: int) -> float:
+    """Jobs done a second, from when the first after `before` was begun: until so many are done, or for a while."""
 
     def seen() -> bool:
-        done = ledger.read()
-        return len(done) >= jobs or (bool(done) and time.monotonic() > done[0].at_s + _WINDOW * work_s)
+        done = server.ledger.read()[before:]
+        return len(done) >= jobs or (bool(done) and time.monotonic() > done[0].at_s + _WINDOW * server.work_s)
 
     wait(seen, "work was done", _PATIENCE_S)
-    return rate(ledger.read(), work_s)
+    return rate(server.ledger.read()[before:], server.work_s)
 
 
 def rate(done: Sequence[Done], work_s: float) -> float:

@@ -9,7 +9,6 @@ from pathlib import Path
 from loadtest.burst import send_all
 from loadtest.journal import Entry, Journal
 from loadtest.ladder.climb import Shape, accepted, plan
-from loadtest.ladder.rungs import Rung
 from loadtest.ladder.server import Server
 from loadtest.stage import wait
 
@@ -29,17 +28,18 @@ class Fall:
     twice: int
 
 
-def fall(rung: Rung, shape: Shape, work_s: float, timeout_s: float, folder: Path) -> Fall:
+def fall(server: Server, shape: Shape, timeout_s: float) -> Fall:
     """Send the burst; SIGKILL everything when all of it was accepted, or in the midst of it where the answers wait for the work; start
     again; ask the ledger."""
-    with Server(rung, folder, work_s) as server, ThreadPoolExecutor(1) as pool:
-        burst = plan(server, shape, timeout_s, folder)
+    server.rest()
+    burst = plan(server, shape, timeout_s)
+    with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(send_all, burst)
-        _until_killable(burst.journal, shape.requests, work_s)
+        _until_killable(burst.journal, shape.requests, server.work_s)
         server.kill()
         entries = sending.result()
-        server.start()
-        return _counted(server, entries, work_s)
+    server.start()
+    return _counted(server, entries)
 
 
 def _until_killable(path: Path, requests: int, work_s: float) -> None:
@@ -49,13 +49,13 @@ def _until_killable(path: Path, requests: int, work_s: float) -> None:
     wait(lambda: len(journal.read()) >= requests or time.monotonic() > until, "all are accepted", _PATIENCE_S)
 
 
-def _counted(server: Server, entries: list[Entry], work_s: float) -> Fall:
+def _counted(server: Server, entries: list[Entry]) -> Fall:
     took, began = accepted(entries), time.monotonic()
 
     def settled() -> bool:
         done = server.ledger.read()
         last_s = max([began, *(one.at_s for one in done)])
-        return took <= {one.n for one in done} or time.monotonic() > last_s + _QUIET_S + work_s
+        return took <= {one.n for one in done} or time.monotonic() > last_s + _QUIET_S + server.work_s
 
     wait(settled, "the ledger says what became of the jobs", _PATIENCE_S)
     times = Counter(one.n for one in server.ledger.read())

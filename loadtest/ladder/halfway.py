@@ -46,7 +46,7 @@ def sides() -> tuple[Rung, Rung]:
 def halfway(rung: Rung, shape: Shape, work_s: float, timeout_s: float, folder: Path) -> Halfway:
     """Send the burst, kill one process of those that work when half of it is done, and look at what the ledger says in the end."""
     with Server(rung, folder, work_s) as server, ThreadPoolExecutor(1) as pool:
-        burst = plan(server, shape, timeout_s, folder)
+        burst = plan(server, shape, timeout_s)
         sending = pool.submit(send_all, burst)
         wait(lambda: len(server.ledger.read()) >= shape.requests // 2, "half of the work is done", _PATIENCE_S)
         killed_s = time.monotonic()

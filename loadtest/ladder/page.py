@@ -21,8 +21,8 @@ Written by `python -m loadtest ladder` from one run; the figures are in [ladder.
 Millpond grew out of two articles on concurrency with Tornado. Each of their servers is a rung here, in today's Python
 (`loadtest/ladder/servers/`, a small module each), and all of them get the same calls: `GET /` with `{{"job_id": n}}`, where a job is
 {work_s:g} s of work that blocks. A burst 1000/10 is 1,000 requests by 10 processes that each send one after the other and give up
-after {timeout_s:g} s. Every burst meets a server just started. What was done is asked of a ledger that no server holds: a file that
-gets a line for each piece of work.
+after {timeout_s:g} s. Every burst meets a server with nothing left to do. What was done is asked of a ledger that no server holds: a file
+that gets a line for each piece of work.
 
 Measured on {machine[processor]}, {machine[cores]} cores, Linux {machine[kernel]}, with {versions}.
 """

@@ -12,6 +12,7 @@ from loadtest.ladder.clusters import Row, rows
 from loadtest.ladder.fall import Fall, fall
 from loadtest.ladder.halfway import Halfway, halfway, sides
 from loadtest.ladder.rungs import RUNGS, Rung
+from loadtest.ladder.server import Server
 
 CLUSTERS, HALFWAY = "clusters", "halfway"
 NAMES = (*(rung.name for rung in RUNGS), HALFWAY, CLUSTERS)
@@ -49,7 +50,7 @@ ARTICLES = Size(
 QUICK = Size(
     work_s=0.3,
     timeout_s=0.9,
-    bursts=(Shape(10, 10), Shape(100, 100)),
+    bursts=(Shape(10, 10), Shape(200, 100)),
     most=16,
     fall=Shape(100, 50),
     half=Shape(80, 10),
@@ -94,14 +95,13 @@ def run(size: Size, say: Say) -> Figures:
 
 
 def _measured(rung: Rung, size: Size, folder: Path, say: Say) -> Measured:
-    folder /= rung.name
-    folder.mkdir()
-    say(f"{rung.title}: bursts")
-    bursts = climb(rung, size.bursts, size.work_s, size.timeout_s, folder)
-    say(f"{rung.title}: clients at once")
-    held = capacity(rung, size.most, size.work_s, size.timeout_s, folder / "capacity")
-    say(f"{rung.title}: all killed")
-    return Measured(bursts, held, fall(rung, size.fall, size.work_s, size.timeout_s, folder / "fall"))
+    with Server(rung, folder / rung.name, size.work_s) as server:
+        say(f"{rung.title}: bursts")
+        bursts = climb(server, size.bursts, size.timeout_s)
+        say(f"{rung.title}: clients at once")
+        held = capacity(server, size.most, size.timeout_s)
+        say(f"{rung.title}: all killed")
+        return Measured(bursts, held, fall(server, size.fall, size.timeout_s))
 
 
 def _half(rung: Rung, size: Size, folder: Path, say: Say) -> Halfway:

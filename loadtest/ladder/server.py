@@ -18,15 +18,16 @@ _READY_S = 60.0
 
 
 class Server:
-    """A context: the server of `rung` runs within it, and nothing of it after. `folder`: for its ledger, log and data. `work_s`: seconds
-    of one piece of work."""
+    """A context: the server of `rung` runs within it, and nothing of it after. `folder`: for its ledger, log and data; `work_s`: seconds
+    of one piece of work; `sent`: how many requests it got, which those who send them count."""
 
     def __init__(self, rung: Rung, folder: Path, work_s: float) -> None:
         self.rung = rung
-        self.port = free_port()
-        self.ledger = Ledger(folder / "ledger")
-        self._folder = folder
-        self._work_s = work_s
+        self.work_s = work_s
+        self.port = 0
+        self.sent = 0
+        self._folders = folder
+        self._lives = 0
         self._process: Process | None = None
 
     def __enter__(self) -> Self:
@@ -36,7 +37,17 @@ class Server:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.kill()
         if error:
-            sys.stderr.write((self._folder / "log").read_text(errors="replace")[-4000:])
+            sys.stderr.write((self.folder / "log").read_text(errors="replace")[-4000:])
+
+    @property
+    def folder(self) -> Path:
+        """Where it keeps what it keeps, until it starts anew."""
+        return self._folders / str(self._lives)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The work it has done since it started anew."""
+        return Ledger(self.folder / "ledger")
 
     @property
     def url(self) -> str:
@@ -50,11 +61,18 @@ class Server:
             raise RuntimeError(f"{self.rung.title} does not run")
         return self._process
 
+    def rest(self) -> None:
+        """Have nothing to do: as it is, if all that it was sent is done, else killed and started anew, with nothing kept."""
+        if len(self.ledger.read()) < self.sent:
+            self.kill()
+            self._lives, self.sent = self._lives + 1, 0
+            self.start()
+
     def start(self) -> None:
         """Start it where it was, with what it kept, and wait until it takes jobs."""
-        self._folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._words(), cwd=ROOT, env=self._env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -71,14 +89,14 @@ class Server:
 
     def _words(self) -> Sequence[str]:
         if self.rung.module:
-            options = {"--port": self.port, "--seconds": self._work_s, "--slots": self.rung.slots, "--ledger": self.ledger.path}
+            options = {"--port": self.port, "--seconds": self.work_s, "--slots": self.rung.slots, "--ledger": self.ledger.path}
             return [sys.executable, "-m", f"loadtest.ladder.servers.{self.rung.module}", *_flat(options)]
         options = {"--port": self.port, "--workers": self.rung.workers, "--concurrency": self.rung.slots, "--tasks": "piece"}
-        return [sys.executable, "-m", "millpond.cli", "up", *_flat(options), "--data", str(self._folder / "data")]
+        return [sys.executable, "-m", "millpond.cli", "up", *_flat(options), "--data", str(self.folder / "data")]
 
     def _env(self) -> Mapping[str, str]:
         task = {"MILLPOND_CLASSIC_TASK": "piece", "PYTHONPATH": str(ROOT / "loadtest" / "peers"), "MILLPOND_LOG_LEVEL": "warning"}
-        return {**os.environ, **task, "LADDER_SECONDS": str(self._work_s), "LADDER_LEDGER": str(self.ledger.path)}
+        return {**os.environ, **task, "LADDER_SECONDS": str(self.work_s), "LADDER_LEDGER": str(self.ledger.path)}
 
     def _ready(self) -> bool:
         if self.process.poll() is not None:

