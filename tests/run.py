@@ -33,9 +33,10 @@ SUITES = {
     "examples": ["tests/examples"],
     "up": ["tests/up"],
     "system": ["tests/system"],
+    "ladder": ["tests/ladder"],
     "deploy": ["tests/deploy"],
 }
-ALONE = ("system", "deploy")
+ALONE = ("system", "ladder", "deploy")
 SHOWN = ("system",)  # what its tests print is part of what they show: how many jobs a kill hit, what was lost and doubled
 LANES = 3
 LIMIT_S = 1200  # for one suite

@@ -59,7 +59,7 @@ def successes(rung: Found) -> tuple[float, float]:
 
 
 def test_every_rung_has_a_row(runs: list[Found], rungs: Found) -> None:
-    assert {name for share in SHARES for name in share} | {CLUSTERS} == set(NAMES)  # the clusters: test_ladder_clusters.py
+    assert {name for share in SHARES for name in share} | {CLUSTERS} == set(NAMES)  # the clusters: test_clusters.py
     assert set(rungs) == {rung.name for rung in RUNGS}
     said = "".join(found["said"] for found in runs)
     assert all(rung.title in said for rung in RUNGS)
@@ -95,8 +95,7 @@ def test_an_executor_answers_as_many_as_it_has_slots_for(rungs: Found, name: str
 def test_a_queue_in_the_process_answers_all_and_loses_what_it_took(rungs: Found) -> None:
     rung = rungs["producer_consumer"]
     assert successes(rung) == (1, 1)
-    assert rung["fall"]["accepted"] == QUICK.fall.requests
-    assert rung["fall"]["lost"] >= QUICK.fall.requests // 4
+    assert rung["fall"]["lost"] >= rung["fall"]["accepted"] // 4 > 0
 
 
 @pytest.mark.parametrize("name", ["millpond", "millpond-workers"])
