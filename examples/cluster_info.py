@@ -81,10 +81,12 @@ def cluster_info_threads(clusters: list[int] | None = None, seconds: float = 3.0
 def cluster_info_processes(clusters: list[int] | None = None, seconds: float = 3.0) -> list[Cluster]:
     """Ask by one process for each cluster, which leave their answers in a list of a manager's: 8 x `seconds` and their start."""
     asked = CLUSTERS if clusters is None else clusters
-    fresh = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    with fresh.Manager() as manager:
+    # A fork of a process with threads may hang, so they are forked from one that has none, and that has imported this module once.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload([__name__])
+    with forked.Manager() as manager:
         found: ListProxy[Cluster] = manager.list()
-        processes = [fresh.Process(target=_leave_answer, args=(found, cluster_id, seconds)) for cluster_id in asked]
+        processes = [forked.Process(target=_leave_answer, args=(found, cluster_id, seconds)) for cluster_id in asked]
         for process in processes:
             process.start()
         for process in processes:
