@@ -7,7 +7,7 @@ ARGS ?=
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench bench-intake bench-worker soak mutate up down lock clean
+.PHONY: help setup run test check docs bench bench-intake bench-worker ladder soak mutate up down lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-intake: .venv/.ready .venv-bench/.ready  ## submissions beside bare Tornad
 
 bench-worker: .venv/.ready .venv-bench/.ready .venv-bench-taskiq/.ready  ## workers beside rq, huey, dramatiq, Celery, taskiq, arq, saq, streaq
 	$(BIN)/python -m loadtest worker $(ARGS)
+
+ladder: .venv/.ready  ## every server of the articles beside Millpond, writes docs/ladder.md: ARGS="--quick", ARGS="--only blocking,millpond"
+	$(BIN)/python -m loadtest ladder $(ARGS)
 
 soak: .venv/.ready  ## the tests of rules, system and HTTP with their full counts: kills, outages, lost replies, floods, waiters
 	$(BIN)/python -m pytest tests/system tests/rules --full -s $(ARGS)

@@ -16,8 +16,10 @@ from loadtest.ladder.document import document
 from loadtest.ladder.page import page
 from loadtest.ladder.run import ARTICLES, NAMES, QUICK, run
 from loadtest.ladder.table import cluster_columns, cluster_rows, columns, halfway_columns, halfway_rows, row, rungs
+from loadtest.stage import ROOT
 from loadtest.worker.measure import Unclean
 
+_DOCS = ROOT / "docs"
 _WIDTH = 200  # where nobody looks at a terminal
 
 
@@ -25,7 +27,7 @@ def ladder(
     quick: Annotated[bool, typer.Option("--quick", help="Small bursts of short work: whether it works, not how fast.")] = False,
     only: Annotated[str, typer.Option(help=f"Of {', '.join(NAMES)}, comma separated; else all.")] = "",
     json: Annotated[Path | None, typer.Option(help="Where to write all figures.")] = None,
-    docs: Annotated[Path | None, typer.Option(help="The folder that gets ladder.md, ladder.json and pictures/.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="The folder that gets ladder.md, ladder.json and pictures/; a whole run: docs.")] = None,
 ) -> None:
     """Every server of the two articles, and Millpond at the end, under the same load: what is answered in time, how fast, how much is
     held at once, and what a kill loses. Exit code 1 if the servers' answers differ."""
@@ -38,8 +40,8 @@ def ladder(
     _print(found)
     if json:
         json.write_bytes(_dump(found))
-    if docs:
-        write(found, docs)
+    if docs or not (quick or only):
+        write(found, docs or _DOCS)
 
 
 def _chosen(text: str) -> Sequence[str]:

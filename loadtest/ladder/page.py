@@ -53,9 +53,9 @@ same.
 
 _FOOT = """
 ## Run it
-    .venv/bin/python -m loadtest ladder --quick                    # a minute: whether it works
-    .venv/bin/python -m loadtest ladder --docs docs                # this page; three quarters of an hour
-    .venv/bin/python -m loadtest ladder --only blocking,millpond
+    make ladder                                          # all of it, this page too: three quarters of an hour
+    make ladder ARGS=--quick                             # small bursts of short work: whether it works
+    make ladder ARGS="--only blocking,millpond"
     .venv/bin/python -m loadtest.ladder.servers.blocking --port 8888     # one server, to play with
 """
 
