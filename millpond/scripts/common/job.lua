@@ -35,29 +35,30 @@ end
 
 local gates -- what moves do with them: gate.lua
 
--- Takes a number of a hash over into a job; false: it is none.
-local function count_in(job, name, value)
-  if value == '' then return true end
-  value = tonumber(value)
-  if not value or value % 1 ~= 0 then return false end -- nan and inf too
-  job[name] = value
+-- Takes a number of a hash over into a job; false: it is none. The few numbers of a call come again and again.
+local counts = {}
+local function count_in(job, name, text)
+  if text == '' then return true end
+  local number = counts[text] or tonumber(text)
+  if not number or number % 1 ~= 0 then return false end -- nan and inf too
+  job[name], counts[text] = number, number
   return true
 end
 
--- Sees whether what was read is a job, RQ's or ours, and completes it with what the absence of a field means.
+-- What the absence of a field means.
+local ABSENT = {__index = {run = 1, attempt = 0, failures = 0, deaths = 0, crashes = 0, place = 'queue'}}
+
+-- Sees whether what was read is a job, RQ's or ours, and completes it.
 local function complete(job, id)
-  if not job.status then return nil, 'corrupt' end
-  job.id, job.key = id, JOB .. id
-  if not RQ_WORDS[job.status] or not job.origin or job.origin == '' then return nil, 'corrupt' end
-  if job.state and (not STATUS[job.state] or not job.version) then return nil, 'corrupt' end
-  job.run = job.run or 1
-  if job.state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
-  job.queue = job.origin
-  job.gate = job.gate and gate_in(job.gate) or nil
-  if job.place ~= 'alone' and not (job.place == 'held' and job.gate) then job.place = 'queue' end -- a claim would drop what names no list, again and again
-  job.attempt, job.failures = job.attempt or 0, job.failures or 0
-  job.deaths, job.crashes = job.deaths or 0, job.crashes or 0
-  return job
+  local state, origin = job.state, job.origin
+  if not RQ_WORDS[job.status or ''] or not origin or origin == '' then return nil, 'corrupt' end
+  if state and (not STATUS[state] or not job.version) then return nil, 'corrupt' end
+  if state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
+  job.id, job.key, job.queue = id, JOB .. id, origin
+  if job.gate then job.gate = gate_in(job.gate) end
+  local place = job.place
+  if place and place ~= 'alone' and not (place == 'held' and job.gate) then job.place = 'queue' end -- a claim would drop what names no list, again and again
+  return setmetatable(job, ABSENT)
 end
 
 -- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours). `fields`: those that the caller needs;
