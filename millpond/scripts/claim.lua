@@ -3,6 +3,7 @@
 local worker, generation, free, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5] == 'alone', ARGV[5] == 'fair'
 local slots = free + tonumber(ARGV[4])
 local lease = worker .. ':' .. generation
+local leases, executions = LEASES .. lease, RQ_WORKER .. worker .. ':executions'
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
@@ -36,9 +37,9 @@ local function lease_out(job, number)
   call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
     'lease', lease, 'worker_name', worker, 'started_at', utc(NOW))
   if job.mark then call('HDEL', job.key, 'mark') end
-  later('SADD', LEASES .. lease, member)
-  later('ZADD', WIP .. job.queue, member, '+inf')
-  later('SADD', RQ_WORKER .. worker .. ':executions', member)
+  later(added, leases, member)
+  later(added, executions, member)
+  later(ranked, WIP .. job.queue, '+inf', member)
 end
 
 -- What its worker has no use for is not sent: it is half of a hash.

@@ -59,24 +59,27 @@ local function attempt_of(job, outcome)
   return job.mark == '1' and job.attempt or job.attempt + 1 -- its start was lost with a connection; it did run
 end
 
+local function add(fields, ...)
+  for _, part in ipairs({...}) do fields[#fields + 1] = part end
+end
+
 local function end_execution(job, outcome)
   local attempt, begun = attempt_of(job, outcome), job.attempt
-  local fields = {}
-  local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-  if attempt > begun then
-    begun, job.started_ms = attempt, NOW - outcome.run_ms
-    add('started_ms', int(job.started_ms)); add('started_at', utc(job.started_ms)); add('attempt', int(begun))
-    if job.gate then gates().begun(job.gate, member_of(job), job.started_ms) end
-  end
+  if attempt > begun then job.started_ms = NOW - outcome.run_ms end
   job.attempt, job.worker_name = attempt, worker
   local last, text = outcome_of(job, outcome.status, outcome.code, outcome.body)
-  job.attempt = begun
-  add(last, text)
+  local fields = {last, text}
+  if attempt > begun then
+    add(fields, 'started_ms', int(job.started_ms), 'started_at', utc(job.started_ms), 'attempt', int(attempt))
+    if job.gate then gates().begun(job.gate, member_of(job), job.started_ms) end
+  else
+    job.attempt = begun
+  end
   if outcome.charged then
     job.failures = job.failures + 1
-    add('failures', int(job.failures))
+    add(fields, 'failures', int(job.failures))
   end
-  if outcome.task ~= '' then add('task', outcome.task) end
+  if outcome.task ~= '' then add(fields, 'task', outcome.task) end
   release(job.id, outcome.execution, job.lease, job.queue)
   if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   if job.adopted then show_result(job, outcome) end

@@ -65,32 +65,38 @@ end
 
 -- What is written once a call, not once a job: helpers and moves leave it to `later` and `settlers`, and read none of it before
 -- `settle`, which every move ends with (scripts/__init__.py).
-local settlers, members, obsolete = {}, {}, {}
+local settlers, obsolete = {}, {}
 
-local function child(table, name)
-  local found = table[name]
-  if not found then
-    found = {}
-    table[name] = found
+-- What sets and sorted sets gain and lose: {key = {member, ...}}, in `ranked` with a score before each member.
+local added, ranked, unranked = {}, {}, {}
+
+-- Leaves a value, or two, for a key to one of these.
+local function later(lists, key, value, second)
+  local values = lists[key]
+  if not values then
+    lists[key] = {value, second}
+    return
   end
-  return found
+  values[#values + 1] = value
+  if second then values[#values + 1] = second end
 end
 
--- Leaves a member to be added or taken away: SADD, SREM, ZREM, or ZADD with `score`.
-local function later(command, key, member, score)
-  local values = child(child(members, command), key)
-  if score then values[#values + 1] = score end
-  values[#values + 1] = member
+local function write_out(lists, command)
+  for key, values in pairs(lists) do
+    lists[key] = nil
+    spread(values, command, key)
+  end
 end
 
 local function settle()
   for _, settler in ipairs(settlers) do settler() end
-  for command, by_key in pairs(members) do
-    members[command] = nil
-    for key, values in pairs(by_key) do spread(values, command, key) end
+  write_out(added, 'SADD')
+  write_out(ranked, 'ZADD')
+  write_out(unranked, 'ZREM')
+  if obsolete[1] then
+    spread(obsolete, 'DEL')
+    obsolete = {}
   end
-  spread(obsolete, 'DEL')
-  obsolete = {}
 end
 
 -- Key types, looked up once a script.

@@ -139,6 +139,7 @@ end
 local EVENT_JOBS = 100
 local ended, ids, versions, drained = {}, {}, {}, {}
 table.insert(settlers, 1, function()
+  if not ended[1] then return end
   for from = 1, #ended, EVENT_JOBS do
     local to = math.min(from + EVENT_JOBS - 1, #ended)
     for i, is_open in ipairs(call('SMISMEMBER', OPEN, unpack(ids, from, to))) do
@@ -159,8 +160,8 @@ end
 local PASSING = {'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'run_at_ms'}
 local function strip(job)
   local names = {}
-  for _, name in ipairs(PASSING) do
-    if job[name] then names[#names + 1] = name end
+  for i = 1, #PASSING do
+    if job[PASSING[i]] then names[#names + 1] = PASSING[i] end
   end
   if job.place ~= 'queue' then names[#names + 1] = 'place' end
   if names[1] then call('HDEL', job.key, unpack(names)) end
@@ -178,9 +179,9 @@ local function conclude(job, state, code, last, more)
     'ended_at', utc(NOW), 'last', last or '', unpack(more))
   strip(job)
   note_end(job)
-  later('ZADD', REGISTRY[state] .. job.queue, job.id, '+inf')
-  tell(job, job.waiters)
-  tell(job, job.watchers)
+  later(ranked, REGISTRY[state] .. job.queue, '+inf', job.id)
+  if job.waiters then tell(job, job.waiters) end
+  if job.watchers then tell(job, job.watchers) end
 end
 
 -- Stock producers may use an id of their own again (rq 3.0: `job_id`), long after its last job was forgotten. The record tells its jobs

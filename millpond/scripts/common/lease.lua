@@ -15,22 +15,21 @@ local function queues_of(worker)
   return queues
 end
 
--- Workers that hold an execution less than before.
+-- Executions that a lease has no more.
 local relieved = {}
 settlers[#settlers + 1] = function()
-  for worker, executions in pairs(relieved) do
-    local key = RQ_WORKER .. worker
+  for lease, executions in pairs(relieved) do
+    relieved[lease] = nil
+    local key = RQ_WORKER .. worker_of(lease)
+    spread(executions, 'SREM', LEASES .. lease)
     spread(executions, 'SREM', key .. ':executions')
     if try('EXISTS', key .. ':executions') == 0 and try('HEXISTS', key, 'state') == 1 then try('HSET', key, 'state', 'idle') end
   end
-  relieved = {}
 end
 
 -- Drops the traces of an execution that an end takes from its worker: its lease and RQ's displays.
 local function relieve(member, lease)
-  local executions = child(relieved, worker_of(lease))
-  executions[#executions + 1] = member
-  later('SREM', LEASES .. lease, member)
+  later(relieved, lease, member)
   obsolete[#obsolete + 1] = RQ_EXECUTION .. member
 end
 
@@ -38,7 +37,7 @@ end
 local function release(id, execution, lease, queue)
   local member = id .. ':' .. execution
   relieve(member, lease)
-  later('ZREM', WIP .. queue, member)
+  later(unranked, WIP .. queue, member)
   obsolete[#obsolete + 1] = RQ_EXECUTIONS .. id
 end
 
@@ -46,7 +45,7 @@ end
 local function drop(member, lease)
   local id, execution = split_member(member)
   relieve(member, lease)
-  for _, queue in ipairs(queues_of(worker_of(lease))) do later('ZREM', WIP .. queue, member) end
+  for _, queue in ipairs(queues_of(worker_of(lease))) do later(unranked, WIP .. queue, member) end
   try('ZREM', RQ_EXECUTIONS .. id, execution)
   leave_unnamed(member)
 end
