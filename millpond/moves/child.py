@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from millpond.codec import render
-from millpond.moves.call import Arg, Call, pairs, text
+from millpond.moves.call import Arg, Call, text
 from millpond.scripts import load
 
 
@@ -45,9 +45,19 @@ def claim(
 
 
 def _claim(raw: Any) -> Claim:
-    answer, jobs, *back_in = raw
-    claimed = [Claimed(text(id), text(execution), pairs(hash)) for id, execution, hash in jobs]
-    return Claim(text(answer), claimed, back_in[0] if back_in and back_in[0] >= 0 else None)  # type: ignore[arg-type]
+    if len(raw) == 1:
+        return Claim(text(raw[0]), [])  # type: ignore[arg-type]
+    answer, names, rows, back_in = raw
+    names = [text(name) for name in names]
+    claimed = [_claimed(names, row) for row in rows]
+    return Claim(text(answer), claimed, back_in if back_in >= 0 else None)  # type: ignore[arg-type]
+
+
+def _claimed(names: Sequence[str], row: Sequence[bytes | None]) -> Claimed:
+    id, execution, *values = row
+    # A row ends before the columns that only later ones needed.
+    hash = {name: value for name, value in zip(names, values, strict=False) if value is not None}
+    return Claimed(text(id), text(execution), hash)
 
 
 Held = tuple[str, str]  # (job id, execution id)

@@ -8,17 +8,17 @@ local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
 if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set') then
-  return {'not_alive', {}}
+  return {'not_alive'}
 end
 if call('HEXISTS', WORKERS, worker) == 0 or call('HGET', GENERATIONS .. worker, generation) ~= 'live' then
-  return {'retired', {}}
+  return {'retired'}
 end
-if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive', {}} end
+if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive'} end
 
 local queues = {}
 for i = 6, #ARGV do queues[#queues + 1] = ARGV[i] end
 leave_idle(lease, queues)
-if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok', {}} end
+if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok'} end
 
 -- The first of `count` new numbers. A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost
 -- second of AOF, nor a clock stepped back repeats one.
@@ -42,23 +42,34 @@ local function lease_out(job, number)
   later(ranked, WIP .. job.queue, '+inf', member)
 end
 
--- What its worker has no use for is not sent: it is half of a hash.
-local KEPT_BACK = {
-  state = true, status = true, version = true, origin = true, created_at = true, created_ms = true, enqueued_at = true,
-  started_at = true, started_ms = true, ended_at = true, description = true, place = true, execution = true, lease = true, worker_name = true,
-  last_heartbeat = true, mark = true, last_execution = true, progress = true, waiters = true, watchers = true,
+-- A worker is told of each job by a row: its id, its execution, then its fields, in columns whose names are told once a call. What a
+-- worker has no use for has no column: it is half of a hash.
+local names = {}
+local COLUMN = {
+  state = false, status = false, version = false, origin = false, created_at = false, created_ms = false, enqueued_at = false,
+  started_at = false, started_ms = false, ended_at = false, description = false, place = false, execution = false, lease = false,
+  worker_name = false, last_heartbeat = false, mark = false, last_execution = false, progress = false, waiters = false, watchers = false,
+  task = false,
 }
+local function add_column(name)
+  names[#names + 1] = name
+  COLUMN[name] = #names + 2
+  return COLUMN[name]
+end
+
 local function told(job, flat)
-  local ran, kept, size = job.attempt > 0 or job.run > 1, {}, 0
+  local row, ran = {job.id, job.execution}, job.attempt > 0 or job.run > 1
   for i = 1, #flat, 2 do
     local name = flat[i]
-    if not KEPT_BACK[name] and not (ran and string.find(name, '^[ol]:')) then
-      kept[size + 1], kept[size + 2] = name, flat[i + 1]
-      size = size + 2
-    end
+    local column = COLUMN[name]
+    if column == nil and not (ran and string.find(name, '^[ol]:')) then column = add_column(name) end
+    if column then row[column] = flat[i + 1] end
   end
-  if job.expires_ms then kept[size + 1], kept[size + 2] = 'left_ms', int(job.expires_ms - NOW) end -- of its life, when it was claimed
-  return kept
+  if job.expires_ms then row[COLUMN.left_ms or add_column('left_ms')] = int(job.expires_ms - NOW) end -- of its life, when it was claimed
+  for column = 3, #names + 2 do
+    if row[column] == nil then row[column] = false end -- or the row would end there
+  end
+  return row
 end
 
 local place = alone and 'alone' or 'queue'
@@ -84,7 +95,7 @@ local function take(id, queue, number)
   if job.version ~= version then flat = call('HGETALL', job.key) end -- a tool's move was made ours just now
   lease_out(job, number)
   if job.gate then gates().enter(job.gate, member_of(job)) end
-  jobs[#jobs + 1] = {id, job.execution, told(job, flat)}
+  jobs[#jobs + 1] = told(job, flat)
 end
 
 -- A first queue that is never empty would starve the others: a fair claim begins with the queue whose head has waited longest, if that
@@ -124,4 +135,4 @@ if #jobs < free and not alone then -- it took all there was
 end
 local back_in = -1 -- ms after which to claim again, whatever wakes whom
 if kept == KEPT_ASIDE or pops >= POPS then back_in = 0 elseif awaited or kept > 0 then back_in = opening_in() end
-return {'ok', jobs, back_in}
+return {'ok', names, jobs, back_in}

@@ -46,6 +46,15 @@ def test_it_answers_what_a_worker_needs_of_the_hash(pond: Pond) -> None:
     assert job.number("attempt") == 0
 
 
+def test_each_of_many_jobs_has_its_own_fields(pond: Pond) -> None:
+    given = [{"rerun": "never"}, {"tags": "{}", "max_attempts": "3"}, {}, {"id": "x", "key": "y", "left_ms": "7"}]
+    ids = [pond.submit(fields=dict(fields))[0] for fields in given]
+    jobs = pond.hire().claim()
+    assert [job.id for job in jobs] == ids
+    names = {name for fields in given for name in fields}
+    assert [{name: job.hash[name].decode() for name in names & set(job.hash)} for job in jobs] == given
+
+
 def test_earlier_outcomes_are_not_sent_along(pond: Pond) -> None:
     pond.submit(fields={"max_attempts": 3})
     child = pond.hire()
