@@ -2,9 +2,9 @@
 local worker = ARGV[1]
 local seconds = string.format('%.3f', NOW / 1000)
 
-local NEEDED = {'state', 'status', 'origin', 'version', 'execution', 'lease'}
+local NOTHING_MORE = {}
 local function display(id, execution)
-  local job = read(id, NEEDED)
+  local job = read(id, NOTHING_MORE)
   if not job or job.state ~= 'started' or job.execution ~= execution then return end
   try('HSET', RQ_EXECUTION .. member_of(job), 'id', execution, 'job_id', id, 'created_at', string.format('%.3f', claimed_at(job) / 1000),
     'last_heartbeat', seconds, 'worker_name', worker)

@@ -99,7 +99,7 @@ local function answer(job)
 end
 
 -- What is looked at where a function returned and was this execution's; all else is read whole.
-local NEEDED = {'state', 'status', 'origin', 'version', 'execution', 'lease', 'mark', 'attempt', 'started_ms', 'run', 'waiters', 'watchers', 'adopted', 'gate'}
+local NEEDED = {'mark', 'attempt', 'started_ms', 'run', 'waiters', 'watchers', 'adopted', 'gate'}
 local function read_for(outcome)
   local job, why = read(outcome.id, outcome.status == 'finished' and NEEDED or nil)
   if job and (job.execution ~= outcome.execution or job.status ~= 'started') then return read(outcome.id) end

@@ -156,8 +156,8 @@ MUTATIONS = [
         3,
         "a second start of rerun never",
         f"{LUA}/start.lua",
-        "job.rerun == 'never' and job.attempt >= 1\n",
-        "false\n",
+        "if job.rerun == 'never' and job.attempt >= 1 then",
+        "if false then",
         ("test_rerun_never_is_not_begun_a_second_time",),
     ),
     Mutation(

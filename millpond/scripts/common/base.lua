@@ -59,7 +59,7 @@ end
 local function spread(values, command, key)
   for from = 1, #values, 1000 do
     local to = math.min(from + 999, #values)
-    if key then try(command, key, unpack(values, from, to)) else try(command, unpack(values, from, to)) end
+    if key then redis.pcall(command, key, unpack(values, from, to)) else redis.pcall(command, unpack(values, from, to)) end
   end
 end
 

@@ -21,10 +21,11 @@ local NUMBERS = {
   failure_ttl = true,
 }
 
+-- All that moves look at, beside what `read` always asks for.
 local FIELDS = {
-  'state', 'status', 'origin', 'version', 'place', 'execution', 'lease', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name',
-  'waiters', 'watchers', 'adopted', 'timeout', 'gate', 'run', 'attempt', 'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms',
-  'max_attempts', 'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms', 'recorded', 'result_ttl', 'failure_ttl',
+  'place', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name', 'waiters', 'watchers', 'adopted', 'timeout', 'gate', 'run', 'attempt',
+  'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts', 'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms',
+  'recorded', 'result_ttl', 'failure_ttl',
 }
 
 -- A gate as a job's hash has it: how many executions at once (0: any number), how many starts in how many ms (0: any), and its key.
@@ -49,33 +50,38 @@ end
 local ABSENT = {__index = {run = 1, attempt = 0, failures = 0, deaths = 0, crashes = 0, place = 'queue'}}
 
 -- Sees whether what was read is a job, RQ's or ours, and completes it.
-local function complete(job, id)
+local function complete(job)
   local state, origin = job.state, job.origin
   if not RQ_WORDS[job.status or ''] or not origin or origin == '' then return nil, 'corrupt' end
   if state and (not STATUS[state] or not job.version) then return nil, 'corrupt' end
   if state == 'started' and not (job.execution and job.lease) then return nil, 'corrupt' end
-  job.id, job.key, job.queue = id, JOB .. id, origin
+  job.queue = origin
   if job.gate then job.gate = gate_in(job.gate) end
   local place = job.place
   if place and place ~= 'alone' and not (place == 'held' and job.gate) then job.place = 'queue' end -- a claim would drop what names no list, again and again
   return setmetatable(job, ABSENT)
 end
 
--- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours). `fields`: those that the caller needs;
--- each is looked for in the whole hash.
+-- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours). `fields`: those that the caller needs,
+-- beside what says whether it is a job; each is looked for in the whole hash. A table made with its fields needs not grow to them.
 local function read(id, fields)
   fields = fields or FIELDS
-  local raw = redis.pcall('HMGET', JOB .. id, unpack(fields))
+  local key = JOB .. id
+  local raw = redis.pcall('HMGET', key, 'state', 'status', 'origin', 'version', 'execution', 'lease', unpack(fields))
   if raw.err then return nil, 'corrupt' end
-  local job = {}
+  local job = {
+    id = id, key = key, state = raw[1] or nil, status = raw[2] or nil, origin = raw[3] or nil, queue = raw[3] or nil,
+    execution = raw[5] or nil, lease = raw[6] or nil,
+  }
+  if raw[4] and not count_in(job, 'version', raw[4]) then return nil, 'corrupt' end
   for i = 1, #fields do
-    local name, value = fields[i], raw[i]
+    local name, value = fields[i], raw[i + 6]
     if value then
       if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
     end
   end
-  if not job.status and call('EXISTS', JOB .. id) == 0 then return nil, 'gone' end
-  return complete(job, id)
+  if not job.status and call('EXISTS', key) == 0 then return nil, 'gone' end
+  return complete(job)
 end
 
 -- As `read`, with the whole hash as it is.
@@ -88,7 +94,8 @@ local function read_all(id)
     local name, value = flat[i], flat[i + 1]
     if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
   end
-  job = complete(job, id)
+  job.id, job.key = id, JOB .. id -- whatever fields it has
+  job = complete(job)
   return job, job and flat or 'corrupt'
 end
 

@@ -47,6 +47,14 @@ def test_what_ended_or_is_gone_is_refused_and_the_others_go(pond: Pond) -> None:
     assert child.start(ended, gone, broken, good) == ["no", "no", "no", "go"]
 
 
+def test_what_cannot_be_read_whole_does_not_begin_again(pond: Pond) -> None:
+    pond.submit(2)
+    child = pond.hire()
+    bad, good = child.claim()
+    pond.ask("HSET", keys.job(bad.id), "attempt", 1, "deaths", "many")
+    assert child.start(bad, good) == ["no", "go"]
+
+
 def test_rerun_never_ends_interrupted_instead_of_a_second_start(pond: Pond) -> None:
     (id,) = pond.submit(fields={"rerun": "never"})
     child = pond.hire()
