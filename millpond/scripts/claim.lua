@@ -3,7 +3,6 @@
 local worker, generation, free, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5] == 'alone', ARGV[5] == 'fair'
 local slots = free + tonumber(ARGV[4])
 local lease = worker .. ':' .. generation
-local leases, executions = LEASES .. lease, RQ_WORKER .. worker .. ':executions'
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
@@ -31,14 +30,21 @@ local function numbers(count)
   return last - count + 1
 end
 
+-- Executions that this lease has gained.
+local leased = {}
+settlers[#settlers + 1] = function()
+  spread(leased, 'SADD', LEASES .. lease)
+  spread(leased, 'SADD', RQ_WORKER .. worker .. ':executions')
+end
+
+local moment = string.format('%x-', NOW)
 local function lease_out(job, number)
-  job.execution, job.version, job.state = string.format('%x-%x', NOW, number), job.version + 1, 'started'
+  job.execution, job.version, job.state = moment .. string.format('%x', number), job.version + 1, 'started'
   local member = member_of(job)
   call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
     'lease', lease, 'worker_name', worker, 'started_at', utc(NOW))
   if job.mark then call('HDEL', job.key, 'mark') end
-  later(added, leases, member)
-  later(added, executions, member)
+  leased[#leased + 1] = member
   later(ranked, WIP .. job.queue, '+inf', member)
 end
 
@@ -52,17 +58,18 @@ local COLUMN = {
   task = false,
 }
 local function add_column(name)
-  names[#names + 1] = name
-  COLUMN[name] = #names + 2
+  local is_past = string.find(name, '^[ol]:') -- an earlier attempt's outcome or log
+  if not is_past then names[#names + 1] = name end
+  COLUMN[name] = not is_past and #names + 2
   return COLUMN[name]
 end
 
 local function told(job, flat)
-  local row, ran = {job.id, job.execution}, job.attempt > 0 or job.run > 1
+  local row = {job.id, job.execution}
   for i = 1, #flat, 2 do
     local name = flat[i]
     local column = COLUMN[name]
-    if column == nil and not (ran and string.find(name, '^[ol]:')) then column = add_column(name) end
+    if column == nil then column = add_column(name) end
     if column then row[column] = flat[i + 1] end
   end
   if job.expires_ms then row[COLUMN.left_ms or add_column('left_ms')] = int(job.expires_ms - NOW) end -- of its life, when it was claimed

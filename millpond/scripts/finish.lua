@@ -119,7 +119,7 @@ local function finish(outcome)
   if job.state ~= 'started' or job.execution ~= outcome.execution then return known and answer(job) or 'stale' end
   local bad = bad_record or (outcome.retry_ms >= 0 and broken(SCHEDULED .. job.queue, 'zset'))
   if bad then return 'error:' .. bad end
-  heed(job)
+  if job.status ~= 'started' then heed(job) end
   end_execution(job, outcome)
   give_credit(outcome)
   return answer(job)

@@ -67,8 +67,8 @@ end
 -- `settle`, which every move ends with (scripts/__init__.py).
 local settlers, obsolete = {}, {}
 
--- What sets and sorted sets gain and lose: {key = {member, ...}}, in `ranked` with a score before each member.
-local added, ranked, unranked = {}, {}, {}
+-- What sorted sets gain and lose: {key = {member, ...}}, in `ranked` with a score before each member.
+local ranked, unranked = {}, {}
 
 -- Leaves a value, or two, for a key to one of these.
 local function later(lists, key, value, second)
@@ -90,7 +90,6 @@ end
 
 local function settle()
   for _, settler in ipairs(settlers) do settler() end
-  write_out(added, 'SADD')
   write_out(ranked, 'ZADD')
   write_out(unranked, 'ZREM')
   if obsolete[1] then

@@ -51,16 +51,15 @@ local function drop(member, lease)
 end
 
 -- JSON of the few texts that come again and again.
-local quoted = {}
-local function quote(text)
-  quoted[text] = quoted[text] or cjson.encode(text)
-  return quoted[text]
-end
+local quoted = setmetatable({}, {__index = function(known, text)
+  known[text] = cjson.encode(text)
+  return known[text]
+end})
 
 -- One execution's outcome, its only copy until a collector has recorded it: the field's name and text.
 local function outcome_of(job, status, code, body)
-  return 'o:' .. int(job.run) .. ':' .. int(job.attempt), '{"status":' .. quote(status) .. ',"code":' .. quote(code)
-    .. ',"worker":' .. quote(job.worker_name or '') .. ',"execution":' .. cjson.encode(job.execution)
+  return 'o:' .. int(job.run) .. ':' .. int(job.attempt), '{"status":' .. quoted[status] .. ',"code":' .. quoted[code]
+    .. ',"worker":' .. quoted[job.worker_name or ''] .. ',"execution":' .. cjson.encode(job.execution)
     .. ',"started_ms":' .. int(job.started_ms or NOW) .. ',"ended_ms":' .. int(NOW) .. ',"body":' .. body .. '}'
 end
 
