@@ -5,7 +5,7 @@ what the names of keys stand for. ADR 0001 says why helpers are prepended and no
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -28,6 +28,14 @@ _REFUSED_WHEN_FULL = frozenset({"submit", "begin", "append"})
 
 _COMMON = ("base", "held", "batch", "job", "gate", "lease", "limits", "intake", "idempotency")  # each uses those before it
 
+# What hardly any call of the scripts of each job gets to: these helpers, and what only they use, are made when one of them is called.
+# Settlers among them join those of the call then.
+_RARE: dict[str, Set[str]] = {
+    "claim": {"follow_rq", "adopt", "quarantine", "conclude", "gates"},
+    "start": {"follow_rq", "conclude", "release", "gates"},
+    "finish": {"follow_rq", "quarantine", "drop", "open", "gates"},
+}
+
 # What a move leaves to the end of its call is written there, whichever way it returned.
 _MOVE = "local function move()\n{}end\nlocal answer = move()\nsettle()\nreturn answer\n"
 
@@ -39,7 +47,7 @@ def load(name: str) -> Script:
     head = "#!lua\n" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
     move = _MOVE.format(_uncommented((folder / f"{name}.lua").read_text()))
     blocks = [block for part in _COMMON for block in _blocks((folder / "common" / f"{part}.lua").read_text())]
-    text = head + spell("\n".join([*_used(blocks, move), move]))
+    text = head + spell("\n".join([*_helpers(blocks, move, _RARE.get(name, frozenset())), move]))
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -66,14 +74,27 @@ def _uncommented(block: str) -> str:
     return "\n".join(line for line in _COMMENT.sub("", block).splitlines() if line).rstrip() + "\n"
 
 
-def _used(blocks: Iterable[str], move: str) -> list[str]:
-    """The blocks whose names the move mentions, or a block that it needs: all that a script defines is made anew in each call."""
-    words, needed, rest = _words(move), [], dict(enumerate(blocks))
+def _helpers(blocks: Iterable[str], move: str, rare: Set[str]) -> list[str]:
+    """The blocks that the move needs: all that a script defines is made anew in each call. What is needed for `rare` helpers alone
+    stands in one function, which the first call of any of them calls."""
+    common, others = _parted(blocks, _words(move), rare)
+    if not rare:
+        return common
+    stubs = [f"local function {name}(...) return rare().{name}(...) end" for name in sorted(rare)]
+    made = f"rare_made = {{{', '.join(f'{name} = {name}' for name in sorted(rare))}}}"
+    body = ["if rare_made then return rare_made end", *_parted(others, rare)[0], made, "return rare_made"]
+    return ["local rare, rare_made", *stubs, *common, "rare = function()", *body, "end"]
+
+
+def _parted(blocks: Iterable[str], words: Set[str], rare: Set[str] = frozenset()) -> tuple[list[str], list[str]]:
+    """The blocks that define one of the words, or what such a block mentions, but for what is rare; and all others."""
+    needed, rest = [], dict(enumerate(blocks))
+    words = words - rare
     while found := [number for number, block in rest.items() if words & _defined(block)]:
         for number in found:
-            words |= _words(rest[number])
+            words |= _words(rest[number]) - rare
             needed.append((number, rest.pop(number)))
-    return [block for _, block in sorted(needed)]
+    return [block for _, block in sorted(needed)], list(rest.values())
 
 
 def _words(block: str) -> set[str]:

@@ -66,7 +66,7 @@ if not why then
   try('HINCRBY', BATCH .. id, 'rejected', rejected)
   call('HSET', BATCH .. id, 'lines', int(to), 'digest', digest)
   if complete then call('HSET', BATCH .. id, 'complete', '1') end
-  rest(id)
+  let_rest(id)
   why = 'ok'
 end
 return {why, detail or '', why ~= 'error' and why ~= 'gone' and counter(id) or {}}

@@ -11,6 +11,6 @@ if not is(BATCH .. id, 'none') then return {'taken', id} end
 -- As long as its key is known, and the records of its jobs are kept.
 local kept = keep_s > 0 and math.max(keep_s, key_s) or 0
 call('HSET', BATCH .. id, 'lines', '0', 'created_ms', int(NOW), 'keep_s', int(kept))
-rest(id)
+let_rest(id)
 if digest ~= '' then call('SET', entry, id, 'EX', int(key_s)) end
 return {'begun', id, counter(id)}

@@ -8,7 +8,7 @@ local function counter(id)
 end
 
 -- Lets a batch end with the time for which it is kept, from when nothing of it is open.
-local function rest(id)
+local function let_rest(id)
   local seen = try('HMGET', BATCH .. id, 'open', 'scheduled', 'keep_s')
   local keep_s = seen and tonumber(seen[3] or '') or 0
   if keep_s > 0 and (tonumber(seen[1] or '') or 0) <= 0 and (tonumber(seen[2] or '') or 0) <= 0 then
@@ -29,5 +29,5 @@ local function tell_batch(job_id, from, to)
   if from == to or try('HEXISTS', BATCH .. id, 'lines') ~= 1 then return end
   local left = try('HINCRBY', BATCH .. id, from, -1)
   try('HINCRBY', BATCH .. id, to, 1)
-  if left == 0 or (from ~= 'open' and from ~= 'scheduled') then rest(id) end
+  if left == 0 or (from ~= 'open' and from ~= 'scheduled') then let_rest(id) end
 end

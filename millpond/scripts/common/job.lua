@@ -144,22 +144,22 @@ end
 -- What ended in this call: one event for a hundred of them (ADR 0002), and one question whether they are open, which nearly all are.
 -- First of all that is settled: what it opens is summed up.
 local EVENT_JOBS = 100
-local ended, ids, versions, drained = {}, {}, {}, {}
+local ended, ended_ids, ended_versions, drained = {}, {}, {}, {}
 table.insert(settlers, 1, function()
   if not ended[1] then return end
   for from = 1, #ended, EVENT_JOBS do
     local to = math.min(from + EVENT_JOBS - 1, #ended)
-    for i, is_open in ipairs(call('SMISMEMBER', OPEN, unpack(ids, from, to))) do
+    for i, is_open in ipairs(call('SMISMEMBER', OPEN, unpack(ended_ids, from, to))) do
       if is_open == 0 then open(ended[from + i - 1]) end
     end
-    emit_all(table.concat(ids, ' ', from, to), table.concat(versions, ' ', from, to), 'ended')
+    emit_all(table.concat(ended_ids, ' ', from, to), table.concat(ended_versions, ' ', from, to), 'ended')
   end
   for queue, jobs in pairs(drained) do count(DRAINED .. queue, jobs) end
-  ended, ids, versions, drained = {}, {}, {}, {}
+  ended, ended_ids, ended_versions, drained = {}, {}, {}, {}
 end)
 
 local function note_end(job)
-  ended[#ended + 1], ids[#ids + 1], versions[#versions + 1] = job, job.id, int(job.version)
+  ended[#ended + 1], ended_ids[#ended_ids + 1], ended_versions[#ended_versions + 1] = job, job.id, int(job.version)
   drained[job.queue] = (drained[job.queue] or 0) + 1
 end
 
@@ -237,10 +237,8 @@ local function adopt(job)
   return true
 end
 
--- Where RQ's word differs from our state, one of RQ's tools moved the job: make its move ours (rule 8).
--- The caller has checked OPEN and EVENTS.
-local function heed(job)
-  if job.status == STATUS[job.state] then return end
+-- One of RQ's tools moved the job.
+local function follow_rq(job)
   if REGISTRY[job.status] then try('ZREM', REGISTRY[job.status] .. job.queue, job.id) end
   if job.state == 'queued' or job.state == 'scheduled' then
     if job.status == 'canceled' or job.status == 'stopped' then
@@ -271,6 +269,13 @@ local function heed(job)
     call('HSET', job.key, 'status', STATUS[job.state])
   end
   job.status = STATUS[job.state]
+end
+
+-- Where RQ's word differs from our state, one of RQ's tools moved the job: make its move ours (rule 8).
+-- The caller has checked OPEN and EVENTS.
+local function heed(job)
+  if job.status == STATUS[job.state] then return end
+  follow_rq(job)
 end
 
 -- How a job that waits or stopped running must end instead of going on, or nil.

@@ -2,25 +2,25 @@
 -- no call passes a limit. Only memory may be passed, by what one call brings.
 
 local UNLIMITED = 1e15
-local most = {queue_jobs = UNLIMITED, queue_bytes = UNLIMITED, owner_jobs = UNLIMITED, memory = 0}
+local allowed = {queue_jobs = UNLIMITED, queue_bytes = UNLIMITED, owner_jobs = UNLIMITED, memory = 0}
 local queue_rooms, owner_rooms, memory_full = {}, {}, nil
 
 -- Reads the limits from ARGV[at] on, 0 for none, memory in thousandths of maxmemory; answers the index after them.
 local function read_limits(at)
   for i, name in ipairs({'queue_jobs', 'queue_bytes', 'owner_jobs', 'memory'}) do
     local limit = tonumber(ARGV[at + i - 1])
-    if limit > 0 then most[name] = limit end
+    if limit > 0 then allowed[name] = limit end
   end
   return at + 4
 end
 
 -- INFO costs a script 30 us, so it is asked once. What replicas and the append-only file buffer, maxmemory does not count.
 local function is_memory_full()
-  local told = most.memory > 0 and try('INFO', 'memory')
+  local told = allowed.memory > 0 and try('INFO', 'memory')
   if not told then return false end
   local function figure(name) return tonumber(string.match(told, '\n' .. name .. ':(%d+)') or '0') end
   local max = figure('maxmemory')
-  return max > 0 and figure('used_memory') - figure('mem_not_counted_for_evict') >= max * most.memory / 1000
+  return max > 0 and figure('used_memory') - figure('mem_not_counted_for_evict') >= max * allowed.memory / 1000
 end
 
 local function waiting(queue)
@@ -31,15 +31,15 @@ end
 -- A queue in which nothing waits or runs holds nothing, whatever was miscounted.
 local function held_bytes(queue)
   local held = tonumber(try('HGET', BYTES, queue) or '') or 0
-  if held >= most.queue_bytes and waiting(queue) + (try('ZCARD', WIP .. queue) or 0) == 0 then return 0 end
+  if held >= allowed.queue_bytes and waiting(queue) + (try('ZCARD', WIP .. queue) or 0) == 0 then return 0 end
   return held
 end
 
 local function queue_room(queue)
   if not queue_rooms[queue] then
     queue_rooms[queue] = {
-      jobs = most.queue_jobs < UNLIMITED and most.queue_jobs - waiting(queue) or UNLIMITED,
-      bytes = most.queue_bytes < UNLIMITED and most.queue_bytes - held_bytes(queue) or UNLIMITED,
+      jobs = allowed.queue_jobs < UNLIMITED and allowed.queue_jobs - waiting(queue) or UNLIMITED,
+      bytes = allowed.queue_bytes < UNLIMITED and allowed.queue_bytes - held_bytes(queue) or UNLIMITED,
     }
   end
   return queue_rooms[queue]
@@ -47,8 +47,8 @@ end
 
 local function owner_room(owner)
   if not owner_rooms[owner] then
-    local quota = most.owner_jobs < UNLIMITED
-    owner_rooms[owner] = {jobs = quota and most.owner_jobs - (tonumber(try('HGET', OWNERS, owner) or '') or 0) or UNLIMITED}
+    local quota = allowed.owner_jobs < UNLIMITED
+    owner_rooms[owner] = {jobs = quota and allowed.owner_jobs - (tonumber(try('HGET', OWNERS, owner) or '') or 0) or UNLIMITED}
   end
   return owner_rooms[owner]
 end
@@ -69,7 +69,7 @@ end
 -- What is left of the quotas of the owners in this call, {owner, jobs, ...}.
 local function quotas_left(all)
   local left = {}
-  if most.owner_jobs == UNLIMITED then return left end
+  if allowed.owner_jobs == UNLIMITED then return left end
   for _, terms in ipairs(all) do
     left[#left + 1] = terms.owner
     left[#left + 1] = math.max(0, owner_room(terms.owner).jobs)

@@ -1,5 +1,6 @@
 """The helpers that every script begins with."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -86,6 +87,17 @@ def test_a_script_that_redis_does_not_know_is_loaded_by_the_call(pond: Pond) -> 
     pond.ask("SCRIPT", "FLUSH")
     assert pond.run(moves.tick()) == []
     assert pond.ask("SCRIPT", "EXISTS", load("tick").sha) == [True]
+
+
+@pytest.mark.parametrize("verb", ["claim", "start", "finish"])
+def test_what_few_calls_need_is_not_made_by_the_others(verb: str) -> None:
+    text = load(verb).text
+    stubs = re.findall(r"^local function (\w+)\(\.\.\.\) return rare\(\)", text, re.MULTILINE)
+    common, rare = text.split("\nrare = function()\n")
+    for name in stubs:
+        assert re.search(rf"^(local function {name}\b|{name} = )", rare, re.MULTILINE), "it is defined there"
+        assert len(re.findall(rf"^(?:local function {name}\b|{name} = )", common, re.MULTILINE)) == 1, "and there alone"
+    assert "follow_rq" in stubs
 
 
 def test_names_are_the_same_in_lua_and_python(pond: Pond) -> None:
