@@ -65,7 +65,7 @@ local function add_column(name)
 end
 
 local function told(job, flat)
-  local row = {job.id, job.execution}
+  local row = {job.id, job.execution, false, false, false, false} -- as many columns as most jobs have
   for i = 1, #flat, 2 do
     local name = flat[i]
     local column = COLUMN[name]

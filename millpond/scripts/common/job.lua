@@ -63,7 +63,8 @@ local function complete(job)
 end
 
 -- The job as a table, or nil and why: gone (no hash) or corrupt (not a hash of RQ's or ours). `fields`: those that the caller needs,
--- beside what says whether it is a job; each is looked for in the whole hash. A table made with its fields needs not grow to them.
+-- beside what says whether it is a job; each is looked for in the whole hash. A table that is made with nine fields or more has room for
+-- sixteen; one that grows to as many is made five times.
 local function read(id, fields)
   fields = fields or FIELDS
   local key = JOB .. id
@@ -71,7 +72,7 @@ local function read(id, fields)
   if raw.err then return nil, 'corrupt' end
   local job = {
     id = id, key = key, state = raw[1] or nil, status = raw[2] or nil, origin = raw[3] or nil, queue = raw[3] or nil,
-    execution = raw[5] or nil, lease = raw[6] or nil,
+    execution = raw[5] or nil, lease = raw[6] or nil, version = nil,
   }
   if raw[4] and not count_in(job, 'version', raw[4]) then return nil, 'corrupt' end
   for i = 1, #fields do
@@ -89,7 +90,9 @@ local function read_all(id)
   local flat = redis.pcall('HGETALL', JOB .. id)
   if flat.err then return nil, 'corrupt' end
   if #flat == 0 then return nil, 'gone' end
-  local job = {}
+  local job = {
+    state = nil, status = nil, origin = nil, version = nil, data = nil, created_at = nil, enqueued_at = nil, enqueued_ms = nil, timeout = nil,
+  }
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
     if not NUMBERS[name] then job[name] = value elseif not count_in(job, name, value) then return nil, 'corrupt' end
@@ -166,12 +169,12 @@ end
 -- What an ended job has no more, of what the caller knows of it.
 local PASSING = {'execution', 'lease', 'mark', 'wish', 'waiters', 'watchers', 'run_at_ms'}
 local function strip(job)
-  local names = {}
+  local names
   for i = 1, #PASSING do
-    if job[PASSING[i]] then names[#names + 1] = PASSING[i] end
+    if job[PASSING[i]] then names = names or {}; names[#names + 1] = PASSING[i] end
   end
-  if job.place ~= 'queue' then names[#names + 1] = 'place' end
-  if names[1] then call('HDEL', job.key, unpack(names)) end
+  if job.place ~= 'queue' then names = names or {}; names[#names + 1] = 'place' end
+  if names then call('HDEL', job.key, unpack(names)) end
 end
 
 -- Ends a job's run. `last` names the outcome field where an execution ended it; `more`: fields to write along with the state. The
