@@ -34,13 +34,8 @@ def versions(redis: RedisServer, peers: Sequence[str] = PEERS) -> dict[str, dict
         info: dict[str, str] = client.info("server")
     server = info.get("valkey_version") or info["redis_version"]
     found = {"server": {"python": platform.python_version(), info.get("server_name", "redis"): server}}
-    found["ours"] = ours()
+    found["ours"] = {name: version(name) for name in OURS}
     return found | ({"peers": installed(PEERS_PYTHON, peers)} if PEERS_PYTHON.exists() else {})
-
-
-def ours() -> dict[str, str]:
-    """Of the packages on our side."""
-    return {name: version(name) for name in OURS}
 
 
 def installed(python: Path, names: Sequence[str]) -> dict[str, str]:

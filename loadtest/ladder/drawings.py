@@ -25,7 +25,7 @@ def _of_rungs(found: Document, folder: Path) -> list[str]:
     shown = rungs(found)
     labels = [rung.title for rung in shown]
     all_of = [found["rungs"][rung.name] for rung in shown]
-    success = {name: [one["bursts"][name]["success"] * 100 for one in all_of] for name in found["size"]["bursts"]}
+    success = {name: [round(one["bursts"][name]["success"] * 100, 1) for one in all_of] for name in found["size"]["bursts"]}
     bars(path(folder, "success"), PICTURES["success"], labels, success, "%", top=100)
     answers = [one["bursts"][answers_of(found)] for one in all_of]
     between = [(one["p50_ms"], one["p99_ms"]) for one in answers]

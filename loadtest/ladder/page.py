@@ -1,6 +1,6 @@
 """The page docs/ladder.md, made of a run's document alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from loadtest.ladder.table import (
     PICTURES,
@@ -24,13 +24,14 @@ Millpond grew out of two articles on concurrency with Tornado. Each of their ser
 after {timeout_s:g} s. Every burst meets a server with nothing left to do. What was done is asked of a ledger that no server holds: a file
 that gets a line for each piece of work.
 
-Measured on {machine[processor]}, {machine[cores]} cores, Linux {machine[kernel]}, with {versions}.
+Measured on {machine[processor]}, {machine[cores]} cores, Linux {machine[kernel]}, with {server}; {packages}.
 """
 
 _TABLE = """
 *Held at once*: the most clients that send one request each at the same moment, 95 % of which are answered in time. *All killed*: SIGKILL to
-every process of the server, for Millpond also Redis, API, worker and collector, in the midst of a burst {fall}; then it is started again.
-*Accepted* are requests that were answered well. *Cut off* are those that got no answer: their clients know, and nothing was promised.
+every process of the server, for Millpond Redis, API, workers and collector, as soon as all of a burst {fall} is accepted, or in its midst
+where an answer waits for the work; then it is started again, and given the time to end what it kept. *Accepted* are requests that were
+answered well. *Cut off* are those that got no answer: their clients know, and nothing was promised.
 CPU and memory are those of all the server's processes, for Millpond of its Redis and database too.
 """
 
@@ -67,19 +68,23 @@ def page(found: Document) -> str:
 
 def _parts(found: Document) -> Iterator[str]:
     size = found["size"]
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    yield _HEAD.format(**size, machine=found["machine"], versions=versions)
+    server, packages = (_listed(found["versions"][of]) for of in ("server", "ours"))
+    yield _HEAD.format(**size, machine=found["machine"], server=server, packages=packages)
     if found["rungs"]:
         yield "\n" + _grid(columns(found), [row(found, rung) for rung in rungs(found)])
         yield _TABLE.format(**size)
         yield "".join(_picture(name) for name in ("success", "answers", "held", "lost"))
         yield "\n## Why each next rung\n\n"
-        yield "".join(f"{number}. **{rung.title}** {rung.why}\n" for number, rung in enumerate(rungs(found), 1))
+        yield "".join(f"{number}. **{rung.title}.** {rung.why}\n" for number, rung in enumerate(rungs(found), 1))
     if found["halfway"]:
         yield _HALFWAY.format(**size) + "\n" + _grid(halfway_columns(), halfway_rows(found)) + _picture("halfway")
     if found["clusters"]:
         yield _CLUSTERS.format(**size) + "\n" + _grid(cluster_columns(found), cluster_rows(found)) + _picture("clusters")
     yield _FOOT
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

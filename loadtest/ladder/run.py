@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loadtest.intake.machine import machine, ours
+from loadtest.intake.machine import machine, versions
 from loadtest.ladder.capacity import Capacity, capacity
 from loadtest.ladder.climb import Burst, Shape, climb
 from loadtest.ladder.clusters import Row, rows
@@ -13,6 +13,7 @@ from loadtest.ladder.fall import Fall, fall
 from loadtest.ladder.halfway import Halfway, halfway, sides
 from loadtest.ladder.rungs import RUNGS, Rung
 from loadtest.ladder.server import Server
+from loadtest.stage import Stage
 
 CLUSTERS, HALFWAY = "clusters", "halfway"
 NAMES = (*(rung.name for rung in RUNGS), HALFWAY, CLUSTERS)
@@ -74,7 +75,7 @@ class Figures:
 
     size: Size
     machine: dict[str, object] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
     rungs: dict[str, Measured] = field(default_factory=dict)
     halfway: list[Halfway] = field(default_factory=list)
     clusters: list[Row] = field(default_factory=list)
@@ -85,7 +86,9 @@ def run(size: Size, say: Say) -> Figures:
     figures = Figures(size)
     with tempfile.TemporaryDirectory(prefix="millpond-ladder-") as name:
         folder = Path(name)
-        figures.machine, figures.versions = machine(folder), ours()
+        figures.machine = machine(folder)
+        with Stage(folder) as stage:
+            figures.versions = {of: names for of, names in versions(stage.redis("asked")).items() if of in ("server", "ours")}
         figures.rungs = {rung.name: _measured(rung, size, folder, say) for rung in RUNGS if rung.name in size.only}
         if HALFWAY in size.only:
             figures.halfway = [_half(rung, size, folder, say) for rung in sides()]

@@ -69,7 +69,7 @@ RUNGS = (
         name="run_in_executor",
         title=f"run_in_executor, {SLOTS} threads",
         module="run_in_executor",
-        why="The same by asyncio's own call.",
+        why="The same by asyncio's own call, for any function and any executor.",
     ),
     Rung(
         name="process_executor",
