@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
+from typing import Any
 
 import pytest
 
-from loadtest import generator
 from loadtest.generator import NO_ANSWER, Generator, Load
 
 OK = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
@@ -60,9 +60,9 @@ def serving(answer: Callable[[int], bytes | None]) -> Iterator[Server]:
         thread.join()
 
 
-def load(server: Server, *, connections: int = 4, requests: int = 50, per_s: float = 0.0, seconds: float = 30.0) -> Load:
-    frame = {"path": "/v1/jobs", "before": '{"n": ', "after": "}"}
-    return Load(port=server.port, **frame, connections=connections, requests=requests, per_s=per_s, seconds=seconds)  # type: ignore[arg-type]
+def load(server: Server, **more: Any) -> Load:
+    usual: dict[str, Any] = {"path": "/v1/jobs", "before": '{"n": ', "after": "}", "connections": 4, "requests": 50, "seconds": 30.0}
+    return Load(port=server.port, **(usual | more))
 
 
 def bodies(server: Server) -> set[bytes]:
@@ -96,11 +96,17 @@ def test_a_closed_connection_is_no_answer(per_s: float) -> None:
         assert Generator(load(server, per_s=per_s)).run().statuses == {202: 49, NO_ANSWER: 1}
 
 
-def test_silence_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator, "_GRACE_S", 0.1)
+@pytest.mark.parametrize("per_s", [0.0, 2000.0])
+def test_silence_is_no_answer(per_s: float) -> None:
     with serving(lambda turn: b"" if turn > 10 else OK) as server:
-        outcome = Generator(load(server, connections=2)).run()
+        outcome = Generator(load(server, connections=2, per_s=per_s, requests=12, grace_s=0.1)).run()
     assert outcome.statuses == {202: 10, NO_ANSWER: 2}
+
+
+def test_another_method_is_sent_as_told() -> None:
+    with serving(lambda turn: OK) as server:
+        Generator(load(server, method="GET", requests=1, connections=1)).run()
+    assert server.requests[0].startswith(b"GET /v1/jobs HTTP/1.1\r\n")
 
 
 def test_an_open_loop_counts_the_wait_for_a_server_that_stalls() -> None:
