@@ -13,6 +13,7 @@ import pytest
 
 from millpond import broker, moves
 from millpond.task import Task
+from tests.pace import within
 from tests.proxy import RedisProxy
 from tests.servers import RedisServer
 from tests.until import until
@@ -159,7 +160,7 @@ def test_many_jobs_cost_a_tenth_of_a_round_trip_each(redis_server: RedisServer, 
             until(lambda: mill.client.zcard("rq:finished:default") == len(ids), 60, "all ran")
             assert trips(proxy) <= 0.1 * len(ids)
             assert requests(proxy) <= 0.25 * len(ids), "twenty a call: claim, start, finish"
-            assert proxy.counts["display"] <= 2, "of what began before it was known how short they are; RQ's tools are shown what lasts"
+            assert proxy.counts["display"] <= within(2), "of what began before it was known how short they are, and of what stood still"
             assert proxy.accepted <= CONNECTIONS + STALLS
 
 
