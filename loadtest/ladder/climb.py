@@ -80,19 +80,19 @@ def accepted(entries: Sequence[Entry]) -> set[int]:
 
 def _done_per_s(server: Server, before: int, jobs: int) -> float:
     """Jobs done a second, from when the first after `before` was begun: until so many are done, or for a while."""
+    window_s = _WINDOW * server.work_s
 
     def seen() -> bool:
         done = server.ledger.read()[before:]
-        return len(done) >= jobs or (bool(done) and time.monotonic() > done[0].at_s + _WINDOW * server.work_s)
+        return len(done) >= jobs or (bool(done) and time.monotonic() > done[0].at_s + window_s)
 
     wait(seen, "work was done", _PATIENCE_S)
-    return rate(server.ledger.read()[before:], server.work_s)
+    return rate(server.ledger.read()[before:], server.work_s if server.rung.works else 0.0, window_s)
 
 
-def rate(done: Sequence[Done], work_s: float) -> float:
-    """Jobs done a second in the window; 0 where none was."""
+def rate(done: Sequence[Done], work_s: float, window_s: float) -> float:
+    """Jobs done a second within `window_s` of the first, each of which took `work_s`; 0 where none was."""
     if not done:
         return 0.0
-    until_s = done[0].at_s + _WINDOW * max(work_s, 1e-3)
-    within = [one.at_s for one in done if one.at_s <= until_s]
+    within = [one.at_s for one in done if one.at_s <= done[0].at_s + window_s]
     return len(within) / max(within[-1] - within[0] + work_s, 1e-6)

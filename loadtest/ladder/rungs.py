@@ -10,7 +10,8 @@ BLOCKING, FORKED, MILLPOND, REPLICAS = "blocking", "forked", "millpond", "millpo
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One server. `module`: of ``loadtest.ladder.servers``; none: Millpond. `slots`: pieces of work at once, in each of its
-    `workers` where it is Millpond. `word`: what it answers after the job's number, `done` or `add`. `why`: what is to be seen on it."""
+    `workers` where it is Millpond. `word`: what it answers after the job's number, `done` or `add`. `works`:
+    whether a job is any work. `why`: what is to be seen on it."""
 
     name: str
     title: str
@@ -19,6 +20,7 @@ class Rung:
     slots: int = SLOTS
     workers: int = 1
     word: str = "done"
+    works: bool = True
 
     @property
     def queues(self) -> bool:
@@ -32,6 +34,7 @@ RUNGS = (
         title="nothing to do",
         module="inline",
         slots=1,
+        works=False,
         why="The handler only answers. What Tornado itself can do: the height that all others are measured from.",
     ),
     Rung(

@@ -53,7 +53,11 @@ def test_many_may_write_to_a_ledger(tmp_path: Path) -> None:
     ],
 )
 def test_jobs_a_second_are_counted_from_when_the_first_was_begun(at_s: list[float], per_s: float) -> None:
-    assert rate([Done(n, at) for n, at in enumerate(at_s)], work_s=1.0) == pytest.approx(per_s)
+    assert rate([Done(n, at) for n, at in enumerate(at_s)], work_s=1.0, window_s=10.0) == pytest.approx(per_s)
+
+
+def test_what_is_no_work_was_begun_as_it_was_done() -> None:
+    assert rate([Done(n, n / 100) for n in range(101)], work_s=0.0, window_s=10.0) == pytest.approx(101)
 
 
 def test_full_speed_is_seen_when_it_is_back() -> None:
