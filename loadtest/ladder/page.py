@@ -54,7 +54,7 @@ same.
 
 _FOOT = """
 ## Run it
-    make ladder                                          # all of it, this page too: three quarters of an hour
+    make ladder                                          # all of it, this page too: forty minutes
     make ladder ARGS=--quick                             # small bursts of short work: whether it works
     make ladder ARGS="--only blocking,millpond"
     .venv/bin/python -m loadtest.ladder.servers.blocking --port 8888     # one server, to play with
