@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from loadtest.answers import Answers
 from loadtest.burst import send_all
 from loadtest.journal import Entry
 from loadtest.ladder.ledger import Done
@@ -52,9 +53,9 @@ def _burst(server: Server, shape: Shape, timeout_s: float) -> Burst:
     before = len(server.ledger.read())
     with Meter(server.process) as meter:
         entries = send_all(plan(server, shape, timeout_s))
-    succeeded = sum(entry.success for entry in entries)
-    per_s = _done_per_s(server, before, succeeded)
-    return Burst(succeeded / len(entries), Latencies(entry.seconds for entry in entries), per_s, meter.cpu_s, meter.peak_mb)
+    answers = Answers.of(entries)
+    per_s = _done_per_s(server, before, answers.succeeded)
+    return Burst(answers.succeeded / answers.requests, answers.latencies, per_s, meter.cpu_s, meter.peak_mb)
 
 
 def plan(server: Server, shape: Shape, timeout_s: float) -> Plan:

@@ -41,7 +41,7 @@ def ladder(
     if json:
         json.write_bytes(_dump(found))
     if docs or not (quick or only):
-        write(found, docs or _DOCS)
+        _write(found, docs or _DOCS)
 
 
 def _chosen(text: str) -> Sequence[str]:
@@ -70,8 +70,7 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Ta
     return table
 
 
-def write(found: dict[str, Any], docs: Path) -> None:
-    """Write the page, its pictures and its figures."""
+def _write(found: dict[str, Any], docs: Path) -> None:
     from loadtest.ladder.drawings import draw  # here: what it draws with takes half a second to import
 
     docs.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from loadtest.ladder.climb import Shape, accepted, plan
 from loadtest.ladder.server import Server
 from loadtest.stage import wait
 
-KILL_AFTER = 2.5  # times the work of one job, after the first answer
+_KILL_AFTER = 2.5  # times the work of one job, after the first answer
 _QUIET_S = 8.0  # with nothing done nothing comes any more: a dead worker's jobs run again within 6 s
 _PATIENCE_S = 600.0
 
@@ -45,18 +45,24 @@ def fall(server: Server, shape: Shape, timeout_s: float) -> Fall:
 def _until_killable(path: Path, requests: int, work_s: float) -> None:
     journal = Journal(path)
     wait(lambda: path.exists() and journal.read(), "a first answer", _PATIENCE_S)
-    until = time.monotonic() + KILL_AFTER * work_s
+    until = time.monotonic() + _KILL_AFTER * work_s
     wait(lambda: len(journal.read()) >= requests or time.monotonic() > until, "all are accepted", _PATIENCE_S)
 
 
 def _counted(server: Server, entries: list[Entry]) -> Fall:
-    took, began = accepted(entries), time.monotonic()
+    took = accepted(entries)
+    times = settled(server, took)
+    return Fall(len(took), len(took - set(times)), len(entries) - len(took), sum(often > 1 for often in times.values()))
 
-    def settled() -> bool:
+
+def settled(server: Server, jobs: set[int]) -> Counter[int]:
+    """How often the work of each job was done, when these all are, or when nothing comes any more."""
+    began = time.monotonic()
+
+    def seen() -> bool:
         done = server.ledger.read()
         last_s = max([began, *(one.at_s for one in done)])
-        return took <= {one.n for one in done} or time.monotonic() > last_s + _QUIET_S + server.work_s
+        return jobs <= {one.n for one in done} or time.monotonic() > last_s + _QUIET_S + server.work_s
 
-    wait(settled, "the ledger says what became of the jobs", _PATIENCE_S)
-    times = Counter(one.n for one in server.ledger.read())
-    return Fall(len(took), len(took - set(times)), len(entries) - len(took), sum(often > 1 for often in times.values()))
+    wait(seen, "the ledger says what became of the jobs", _PATIENCE_S)
+    return Counter(one.n for one in server.ledger.read())

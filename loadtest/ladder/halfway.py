@@ -1,7 +1,7 @@
 """The article's forks beside replicas: the same work on four of each, and one of the four is killed half way."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from loadtest.burst import send_all
 from loadtest.journal import Journal
 from loadtest.ladder.climb import Shape, accepted, plan
+from loadtest.ladder.fall import settled
 from loadtest.ladder.ledger import Done
 from loadtest.ladder.rungs import FORKED, FORKS, REPLICAS, RUNGS, Rung
 from loadtest.ladder.server import Server, slay
@@ -16,7 +17,6 @@ from loadtest.stage import tree, wait
 
 SAMPLE_S = 1.0  # over which a rate is taken
 FULL = 0.9
-_QUIET_S = 8.0
 _PATIENCE_S = 300.0
 
 
@@ -53,7 +53,7 @@ def halfway(rung: Rung, shape: Shape, work_s: float, timeout_s: float, folder: P
         slay(_one_that_works(server))
         sending.result()
         took = accepted(Journal(burst.journal).read())
-        wait(_settled(server, took), "the ledger says what became of the jobs", _PATIENCE_S)
+        settled(server, took)
         return _told(rung, server.ledger.read(), took, shape, killed_s)
 
 
@@ -66,14 +66,6 @@ def _one_that_works(server: Server) -> list[int]:
 
 def _command(pid: int) -> list[bytes]:
     return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-
-
-def _settled(server: Server, took: set[int]) -> Callable[[], bool]:
-    def settled() -> bool:
-        done = server.ledger.read()
-        return took <= {one.n for one in done} or time.monotonic() > done[-1].at_s + _QUIET_S
-
-    return settled
 
 
 def _told(rung: Rung, done: Sequence[Done], took: set[int], shape: Shape, killed_s: float) -> Halfway:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 SLOTS = 20  # the article's threads
 FORKS = 4
-BLOCKING, FORKED, MILLPOND, REPLICAS = "blocking", "forked", "millpond", "millpond-workers"
+FORKED, REPLICAS = "forked", "millpond-workers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ RUNGS = (
         why="The handler only answers. What Tornado itself can do: the height that all others are measured from.",
     ),
     Rung(
-        name=BLOCKING,
+        name="blocking",
         title="work in the handler",
         module="blocking",
         slots=1,
@@ -89,7 +89,7 @@ RUNGS = (
         "process's memory, and ends with it.",
     ),
     Rung(
-        name=MILLPOND,
+        name="millpond",
         title="Millpond, 1 worker",
         word="add",
         why="The same answer, given when the job is on disk. The work runs in other processes, and its outcome is recorded once: a kill "

@@ -72,9 +72,8 @@ local function end_execution(job, outcome)
   if attempt > begun then
     add(fields, 'started_ms', int(job.started_ms), 'started_at', utc(job.started_ms), 'attempt', int(attempt))
     if job.gate then gates().begun(job.gate, member_of(job), job.started_ms) end
-  else
-    job.attempt = begun
   end
+  job.attempt = math.max(attempt, begun)
   if outcome.charged then
     job.failures = job.failures + 1
     add(fields, 'failures', int(job.failures))
@@ -119,7 +118,7 @@ local function finish(outcome)
   if job.state ~= 'started' or job.execution ~= outcome.execution then return known and answer(job) or 'stale' end
   local bad = bad_record or (outcome.retry_ms >= 0 and broken(SCHEDULED .. job.queue, 'zset'))
   if bad then return 'error:' .. bad end
-  if job.status ~= 'started' then heed(job) end
+  heed(job)
   end_execution(job, outcome)
   give_credit(outcome)
   return answer(job)

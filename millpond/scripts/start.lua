@@ -24,7 +24,7 @@ local function begin(id, execution)
   call('HSET', job.key, 'mark', '1', 'attempt', int(job.attempt + 1), 'version', int(job.version + 1), 'started_ms', int(NOW),
     'started_at', utc(NOW))
   if job.gate then gates().begun(job.gate, member_of(job), NOW) end
-  if job.watchers then tell(job, job.watchers) end
+  tell(job, job.watchers)
   return 'go'
 end
 

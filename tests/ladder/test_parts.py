@@ -2,7 +2,6 @@
 
 import asyncio
 import http.client
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from loadtest.ladder.rungs import RUNGS, Rung
 from loadtest.ladder.server import Server
 from loadtest.ladder.servers.producer_consumer import Consumer
 from loadtest.stage import tree
+from tests.processes import exists
 from tests.until import until
 
 BY_NAME = {rung.name: rung for rung in RUNGS}
@@ -125,15 +125,7 @@ def test_a_server_does_its_work_refuses_what_it_cannot_read_and_is_killed_whole(
         pids = list(tree(server.process.pid))
         assert len(pids) >= (rung.slots if rung.name in ("forked", "process_executor") else 1)
         server.kill()
-        assert not any(alive(pid) for pid in pids)
+        assert not any(exists(pid) for pid in pids)
         server.start()
         assert get(server.port, b'{"job_id": 9}')[0] == 200
     assert {7, 8, 9} >= {one.n for one in server.ledger.read()} >= ({7, 8, 9} if not rung.queues else set())
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]

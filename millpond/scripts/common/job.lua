@@ -190,8 +190,8 @@ local function conclude(job, state, code, last, more)
   strip(job)
   note_end(job)
   later(ranked, REGISTRY[state] .. job.queue, '+inf', job.id)
-  if job.waiters then tell(job, job.waiters) end
-  if job.watchers then tell(job, job.watchers) end
+  tell(job, job.waiters)
+  tell(job, job.watchers)
 end
 
 -- Stock producers may use an id of their own again (rq 3.0: `job_id`), long after its last job was forgotten. The record tells its jobs
