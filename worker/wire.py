@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import redis
-from hiredis import pack_command
 
 from millpond import broker
 from millpond.moves import Call
 from millpond.scripts import load
+from worker.channel import Channel
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Wire:
     """One connection, used by one thread."""
 
     def __init__(self, url: str) -> None:
-        self._connection: Any = broker.connect(url).connection_pool.make_connection()
+        self._channel = Channel(url)
         self._awaited: deque[tuple[float, Request[Any]]] = deque()  # each with when it was written
         self._urgent = 0
         self._look_at = 0.0
@@ -62,8 +62,7 @@ class Wire:
     @property
     def urgent(self) -> socket.socket | None:
         """What to wait for, readable when there are answers or no connection any more; None where no answer is urgent."""
-        found: socket.socket | None = self._connection._sock if self._urgent else None
-        return found
+        return self._channel.socket if self._urgent else None
 
     @property
     def next_at(self) -> float:
@@ -78,45 +77,33 @@ class Wire:
         """Put requests on the socket, in one write. Raises Lost."""
         if not requests:
             return
-        packed = b"".join(pack_command(("EVALSHA", one.call.script.sha, 0, *one.call.args)) for one in requests)  # type: ignore[arg-type]
         now = time.monotonic()
         self._awaited.extend((now, one) for one in requests)
         self._urgent += sum(one.urgent for one in requests)
         try:
-            self._connection.send_packed_command([packed], check_health=False)
+            self._channel.send([("EVALSHA", one.call.script.sha, 0, *one.call.args) for one in requests])
         except (redis.RedisError, OSError) as error:
             raise self._lose(error) from error
 
     def collect(self) -> None:
         """Hand each answer that is here to its taker, in order. Raises Lost, also where Redis is silent for too long."""
         try:
-            while self._connection.can_read(0):
-                self._take()
+            for raw in self._channel.replies():
+                _, request = self._awaited.popleft()
+                self._urgent -= request.urgent
+                request.answered(request.call.read(raw))
         except (redis.RedisError, OSError) as error:
+            # An error reply, too: no script of ours raises, so it is Redis that cannot work now (LOADING, READONLY),
+            # or that has forgotten the scripts, which only a new connection loads.
             raise self._lose(error) from error
         now = time.monotonic()
         self._look_at = now + _LOOK_S
         if self._awaited and now - self._awaited[0][0] >= broker.TIMEOUT_S:
             raise self._lose(TimeoutError("no answer in time"))
 
-    def _take(self) -> None:
-        try:
-            raw = self._connection.read_response()
-        except (redis.RedisError, OSError) as error:
-            # An error reply, too: no script of ours raises, so it is Redis that cannot work now (LOADING, READONLY),
-            # or that has forgotten the scripts, which only a new connection loads.
-            raise self._lose(error) from error
-        _, request = self._awaited.popleft()
-        self._urgent -= request.urgent
-        request.answered(request.call.read(raw))
-
     def _connect(self) -> bool:
         try:
-            self._connection.connect()
-            loads = [("SCRIPT", "LOAD", load(name).text) for name in _SCRIPTS]
-            self._connection.send_packed_command(self._connection.pack_commands(loads), check_health=False)
-            for _ in loads:
-                self._connection.read_response()
+            self._channel.open([("SCRIPT", "LOAD", load(name).text) for name in _SCRIPTS])
         except (redis.RedisError, OSError):
             self.close()
             return False
@@ -132,4 +119,4 @@ class Wire:
         self.open = False
         self._awaited.clear()
         self._urgent = 0
-        self._connection.disconnect()
+        self._channel.close()
