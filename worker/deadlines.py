@@ -16,10 +16,13 @@ class Deadlines:
 
     def next_at(self) -> float:
         """When there is something to do, on the monotonic clock; inf: nothing."""
-        return min((_due(run) for run in self._desk.pool.runs), default=float("inf"))
+        dues = self._desk.pool.dues
+        return min([dues.first(), *map(_due, dues.told())])
 
     def enforce(self, now: float) -> None:
         """Tell what is over its time to end; end by force what was told and did not."""
+        if now < self.next_at():
+            return
         for run in list(self._desk.pool.runs):
             if _due(run) > now:
                 continue

@@ -1,6 +1,5 @@
 """The slots of a child: what runs in them, whatever carries it out, and how it is told to end."""
 
-import math
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from millpond.errors import BadSetting
 from millpond.task import Task
 from worker.carrier import Carrier
 from worker.coroutines import Coroutines
+from worker.dues import Dues
 from worker.errand import RunnerOrders
 from worker.inbox import Inbox
 from worker.orders import Orders
@@ -23,8 +23,9 @@ _ON_LOOP: Final = "loop"
 class Pool:
     """`orders.slots` slots. All methods are called by the child's loop; ends arrive in the inbox.
 
-    `runs`: what is in the slots. `left`: what was told to end and goes on, without a slot. `typical_s`: how long a function takes of
-    late, in its carrier's queue and out. Raises BadSetting where a pool cannot be had, RuntimeError where no runner starts.
+    `runs`: what is in the slots, and `dues`: when that is over its time. `left`: what was told to end and goes on, without a slot.
+    `typical_s`: how long a function takes of late, in its carrier's queue and out. Raises BadSetting where a pool cannot be had,
+    RuntimeError where no runner starts.
     """
 
     def __init__(self, orders: Orders, tasks: Mapping[str, Task], inbox: Inbox) -> None:
@@ -34,6 +35,7 @@ class Pool:
         self.typical_s = 1.0
         self.runs: set[Run] = set()
         self.left: set[Run] = set()
+        self.dues = Dues(self.runs)
         _refuse_missing(orders, tasks)
         self._carrier(orders.pool).warm()
 
@@ -49,12 +51,13 @@ class Pool:
 
     @property
     def due_at(self) -> float:
-        """When the first of what runs is over its time; inf: nothing runs."""
-        return min((run.deadline for run in self.runs), default=math.inf)
+        """When the first of what runs is over its time; inf: nothing ever is."""
+        return min([self.dues.first(), *(run.deadline for run in self.dues.told())])
 
     def start(self, run: Run) -> None:
         """Call its function now."""
         self.runs.add(run)
+        self.dues.add(run)
         run.carrier = self._carrier(_ON_LOOP if run.on_loop else run.task.pool or self._orders.pool)
         run.carrier.start(run)
 
@@ -63,6 +66,7 @@ class Pool:
         if run.stop:
             return
         run.stop, run.stopped_at = why, time.monotonic()
+        self.dues.tell(run)
         run.carrier.interrupt(run)
 
     def leave(self, run: Run) -> bool:
