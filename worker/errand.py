@@ -5,7 +5,7 @@ import resource
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import cache
 from typing import Any, Final, Self
 
 import orjson
@@ -20,6 +20,7 @@ from worker.orders import Orders
 from worker.stop import Stop
 from worker.voice import LogLimits, Speaker
 
+_PAGE_KB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 _REPORTS_A_S: Final = 20  # what is said more often waits for the next second's first, or the end
 
 log = logs.get("worker.runner")
@@ -72,6 +73,7 @@ def begin(link: Link) -> tuple[RunnerOrders, dict[str, Task]]:
         log.error("tasks_refused", error=error.detail)
         os._exit(2)
     overheard.listen()
+    resident_kb()  # opens its file before any function runs
     return orders, tasks
 
 
@@ -98,7 +100,8 @@ class Errand:
         if isinstance(end, BaseException):
             end = raised(self._task, end)
         self._voice.close()
-        self._tell_lines()
+        if self._voice.has_news:
+            self._tell_lines()
         self._tell_news()
         head = ("ended", self.execution, resident_kb())
         if isinstance(end, bytes):
@@ -136,9 +139,14 @@ class Errand:
             self._news = b""
 
 
+@cache
+def _statm() -> int:
+    return os.open("/proc/self/statm", os.O_RDONLY)
+
+
 def resident_kb() -> int:
     """Memory of this process that is in use now; where the kernel does not tell, the most that ever was."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+        return int(os.pread(_statm(), 100, 0).split()[1]) * _PAGE_KB
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # bytes on macOS

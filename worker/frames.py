@@ -84,8 +84,10 @@ class Link:
 
     def _write(self) -> None:
         while True:
-            data = self._queue.get()()
+            made = [self._queue.get()]
+            while not self._queue.empty():  # nobody else takes
+                made.append(self._queue.get())
             try:
-                self._socket.sendall(data)
+                self._socket.sendall(b"".join([one() for one in made]))
             except OSError:
                 return  # the child is gone: `hear` tells

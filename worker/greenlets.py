@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from typing import Any, Final
 
-from gevent import Greenlet, GreenletExit, get_hub
+from gevent import Greenlet, GreenletExit, config, get_hub
 
 from worker import errand
 from worker.errand import Errand
@@ -52,6 +52,7 @@ class Greenlets:
         """Serve until the child closes the link. Raises EOFError then."""
         orders, tasks = errand.begin(self._link)
         get_hub().exception_stream = None  # what a task raises is in its outcome
+        config.track_greenlet_tree = False  # who spawned whom, kept for each greenlet
         self._link.say("ready")
         while True:
             for head, body in self._link.hear():

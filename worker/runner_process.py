@@ -54,7 +54,7 @@ class RunnerProcess(asyncio.Protocol):
 
     async def _connect(self, ours: socket.socket, orders: dict[str, Any]) -> None:
         await self._loop.create_unix_connection(lambda: self, sock=ours)
-        self.say("orders", orders)
+        self.send(frame("orders", orders))
 
     @property
     def pid(self) -> int:
@@ -66,10 +66,10 @@ class RunnerProcess(asyncio.Protocol):
         """How many of its slots are taken."""
         return len(self.runs) - len(self.left)
 
-    def say(self, *head: Any, body: bytes = b"") -> None:
-        """Send a frame."""
+    def send(self, frames: bytes) -> None:
+        """Say one, or more."""
         if self._transport:
-            self._transport.write(frame(*head, body=body))
+            self._transport.write(frames)
 
     def close(self) -> None:
         """Let it end: it runs nothing."""

@@ -11,7 +11,7 @@ from millpond import codec, logs
 from worker import outcome
 from worker.call import End, Raised, Refused
 from worker.errand import RunnerOrders
-from worker.frames import Frame
+from worker.frames import Frame, frame
 from worker.inbox import Died, Inbox
 from worker.run import Run
 from worker.runner_process import RunnerProcess
@@ -46,6 +46,7 @@ class Runners:
 
     def __init__(self, kind: Kind, orders: RunnerOrders, wear: Wear, inbox: Inbox) -> None:
         self._kind, self._orders, self._wear, self._inbox = kind, orders.dump(), wear, inbox
+        self._coming: deque[Run] = deque()  # told of, and not taken yet
         self._waiting: deque[Run] = deque()
         self._runners: list[RunnerProcess] = []  # those not yet gone
         self._wanted = 0  # how many there should be
@@ -68,7 +69,9 @@ class Runners:
         run.wait()
         if self._kind.room > 1:
             run.unwind_s = _HEAR_S
-        self._soon(self._take, run)
+        self._coming.append(run)
+        if len(self._coming) == 1:  # else a call that takes all is on its way
+            self._soon(self._take)
 
     def interrupt(self, run: Run) -> None:
         """Have its runner raise an exception inside its function."""
@@ -92,31 +95,36 @@ class Runners:
 
     # -- runs -----------------------------------------------------------------------------------------------------------------
 
-    def _take(self, run: Run) -> None:
-        self._waiting.append(run)
+    def _take(self) -> None:
+        while self._coming:
+            self._waiting.append(self._coming.popleft())
         self._match()
 
     def _match(self) -> None:
-        """Give what waits to runners with room; want another where there is none."""
-        while self._waiting:
-            runner = next((one for one in self._runners if one.ready and not one.retiring and one.busy < self._kind.room), None)
-            if runner is None:
-                return self._want(min(self._kind.most, len(self._waiting) + sum(bool(one.runs) for one in self._runners)))
-            self._give(self._waiting.popleft(), runner)
-        return None
+        """Give what waits to runners with room, in one write to each; want another where there is none."""
+        given: dict[RunnerProcess, list[bytes]] = {}
+        while self._waiting and (runner := self._with_room()):
+            given.setdefault(runner, []).append(self._give(self._waiting.popleft(), runner))
+        for runner, frames in given.items():
+            runner.send(b"".join(frames))
+        if self._waiting:
+            self._want(min(self._kind.most, len(self._waiting) + sum(bool(one.runs) for one in self._runners)))
 
-    def _give(self, run: Run, runner: RunnerProcess) -> None:
+    def _with_room(self) -> RunnerProcess | None:
+        return next((one for one in self._runners if one.ready and not one.retiring and one.busy < self._kind.room), None)
+
+    def _give(self, run: Run, runner: RunnerProcess) -> bytes:
         run.begin()
         run.handle = _Given(runner)
         runner.runs[run.claimed.execution] = run
-        runner.say("run", run.claimed.execution, run.task.name, run.known, body=codec.render([run.args, run.kwargs]))
+        return frame("run", run.claimed.execution, run.task.name, run.known, body=codec.render([run.args, run.kwargs]))
 
     def _tell(self, run: Run) -> None:
         if run in self._waiting:
             self._waiting.remove(run)
             self._inbox.ended(run, outcome.stopped(run))
         elif run.claimed.execution in run.handle.runner.runs:
-            run.handle.runner.say("stop", run.claimed.execution, run.stop)
+            run.handle.runner.send(frame("stop", run.claimed.execution, run.stop))
 
     def _end(self, run: Run) -> None:
         if run.handle and run.claimed.execution in run.handle.runner.runs:
