@@ -64,7 +64,7 @@ def _work(orders: Orders) -> None:
     me = Me(orders.worker, orders.generation, orders.queues, orders.alone)
     ears = Ears(LogLimits(orders.max_log_lines, orders.max_log_bytes), lambda run: inbox.put(Spoke(run)))
     desk = Desk(me, Pool(orders, tasks, inbox), Shared(orders.shared), Will(orders.will), ears)
-    waker = Waker(orders.redis_url, me.queues, inbox)
+    waker = Waker(orders.redis_url, () if me.alone else me.queues)  # tokens are for those who serve the queues
     dependents = Dependents(orders.redis_url)
     counts = Counts(desk, pipe)
     if orders.measured:
@@ -73,8 +73,7 @@ def _work(orders: Orders) -> None:
     finishes = Finishes(desk, dependents.release)
     parts = Parts(Starts(desk, tasks), Displays(desk), Reports(desk), finishes, Leases(desk, claims), claims, Deadlines(desk), counts)
     loop = Loop(desk, Wire(orders.redis_url), inbox, pipe, parts)
-    if not me.alone:  # tokens are for those who serve the queues
-        waker.start()
+    if not me.alone:
         Publisher(orders.redis_url, tasks).start()
     gc.collect()
     gc.freeze()  # what was imported stays; no collection need look at it again

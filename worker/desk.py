@@ -45,6 +45,7 @@ class Desk:
     doubtful: bool = False
     leaving: str = ""
     ended: Callable[[Holding], None] = lambda holding: None  # counts an outcome that Redis took
+    unseen: dict[Holding, None] = field(default_factory=dict)  # what runs and was not shown to RQ's tools, as it began
     spoken: dict[Run, None] = field(default_factory=dict)  # runs with news, in the order in which they spoke
 
     def fresh(self) -> bool:
@@ -55,6 +56,8 @@ class Desk:
         """Call its function."""
         assert holding.run
         self.ledger.move(holding, Phase.RUNNING)
+        if not holding.displayed:
+            self.unseen[holding] = None
         holding.run.listen(self.ears)
         holding.run.expire(holding.since)
         holding.run.begin()
@@ -79,17 +82,20 @@ class Desk:
         if holding.phase is Phase.RUNNING and holding.run:
             self.pool.stop(holding.run, Stop.LOST)
         self.ledger.drop(holding)
+        self.unseen.pop(holding, None)
 
     def bury(self, holding: Holding, how: str, alone: bool) -> None:
         """The runner that ran it died by itself."""
         holding.death = Death(*holding.key, how, alone)
         self.ledger.move(holding, Phase.DIED)
+        self.unseen.pop(holding, None)
         self._hush(holding)
 
     def keep_back(self, holding: Holding, how: Outcome) -> None:
         """Its function does not end: keep its outcome until that ends, or this process, after which its parent tells it."""
         holding.outcome = how
         self.ledger.move(holding, Phase.LEFT)
+        self.unseen.pop(holding, None)
         self.will.write([one.outcome for one in self.ledger.of(Phase.LEFT) if one.outcome])
 
     def worn(self, now: float) -> bool:
@@ -102,6 +108,7 @@ class Desk:
         """Its outcome is here; what remains is to finish it."""
         holding.outcome = how
         self.ledger.move(holding, Phase.ENDED)
+        self.unseen.pop(holding, None)
         self._hush(holding)
 
     def _hush(self, holding: Holding) -> None:

@@ -1,6 +1,5 @@
 """What the child knows of each execution that its generation holds, from the claim's answer until its finish was answered."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -86,11 +85,3 @@ class Ledger:
     def first(self, phase: Phase) -> Holding | None:
         """The one that is in a phase for the longest time."""
         return next(iter(self._in[phase].values()), None)
-
-    def last(self, phase: Phase) -> Holding | None:
-        """The one that came to a phase last."""
-        return next(reversed(self._in[phase].values()), None)
-
-    def runs(self) -> Iterator[Run]:
-        """What runs now."""
-        return (one.run for one in self._in[Phase.RUNNING].values() if one.run)

@@ -1,9 +1,10 @@
-"""What happens to the child while its loop waits: ended functions, wake-ups, its parent's words. Any thread may put in."""
+"""What happens to the child while its loop waits: ended functions, what they say, its parent's words. Any thread may put in."""
 
 import contextlib
 import select
 import socket
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from millpond.moves import Outcome
@@ -34,10 +35,6 @@ class Died:
     alone: bool
 
 
-class Woken:
-    """A token: work may wait in a queue."""
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """A line from the parent."""
@@ -45,7 +42,7 @@ class Told:
     words: list[str]
 
 
-Message = Ended | Died | Spoke | Woken | Told
+Message = Ended | Died | Spoke | Told
 
 
 class Inbox:
@@ -71,10 +68,10 @@ class Inbox:
             with contextlib.suppress(BlockingIOError):  # it has been ringing long enough
                 self._cord.send(b"\0")
 
-    def take(self, timeout_s: float, other: socket.socket | None = None) -> list[Message]:
-        """All that is here; waits up to `timeout_s` for the first, or for something to read from the `other` socket."""
+    def take(self, timeout_s: float, *others: socket.socket | None) -> list[Message]:
+        """All that is here; waits up to `timeout_s` for the first, or for something to read from one of the `others`."""
         if timeout_s > 0:
-            self._sleep(timeout_s, other)
+            self._sleep(timeout_s, others)
         messages: list[Message] = []
         with contextlib.suppress(IndexError):
             while True:
@@ -86,11 +83,11 @@ class Inbox:
         self._bell.close()
         self._cord.close()
 
-    def _sleep(self, timeout_s: float, other: socket.socket | None) -> None:
+    def _sleep(self, timeout_s: float, others: Iterable[socket.socket | None]) -> None:
         self._asleep = True
         if not self._messages:  # looked at after it was said: who puts in sees one or the other
             poll = select.poll()
-            for one in (self._bell, other):
+            for one in (self._bell, *others):
                 if one:
                     poll.register(one, select.POLLIN)
             poll.poll(timeout_s * 1000)

@@ -2,7 +2,7 @@
 
     enforce -> decide -> collect -> starts, finishes, leases, claims -> write -> launch -> prepare -> hear
 
-It sleeps before its inbox and its socket: functions end, and others begin, while Redis is at work.
+It sleeps before its inbox and its sockets: functions end, and others begin, while Redis is at work.
 
 If the process dies at any point, its leases are handed back by its parent or taken back by a keeper. If the connection is lost,
 each part says again what was unanswered: starts before finishes, both fenced; a claim never, compare settles it (rule 4).
@@ -21,7 +21,7 @@ from worker.desk import Desk
 from worker.displays import Displays
 from worker.finishes import Finishes
 from worker.held import Phase
-from worker.inbox import Died, Ended, Inbox, Message, Spoke, Told, Woken
+from worker.inbox import Died, Ended, Inbox, Message, Spoke, Told
 from worker.leases import Leases
 from worker.pipe import Pipe
 from worker.reports import Reports
@@ -82,7 +82,8 @@ class Loop:
                 self._parts.leases.lost()
                 self._parts.claims.lost()
                 self._parts.counts.lost()
-        for message in self._inbox.take(self._rest_s(), self._wire.urgent):
+        bell = self._parts.claims.bell if self._wire.open else None  # or nobody would answer it
+        for message in self._inbox.take(self._rest_s(), self._wire.urgent, bell):
             self._hear(message)
 
     def _tick(self) -> float:
@@ -115,11 +116,13 @@ class Loop:
     def _exchange(self, now: float) -> None:
         parts = self._parts
         self._wire.collect()
-        requests = [*parts.starts.requests(), *parts.displays.requests(now), *parts.reports.requests(now)]
+        parts.claims.hear()
+        requests = [*parts.starts.requests(), *parts.displays.requests(now, parts.starts.chosen), *parts.reports.requests(now)]
         requests += [*parts.finishes.requests(now), *parts.leases.requests(now), *parts.claims.requests(now)]
         self._wire.write(requests)
         parts.starts.launch()
         parts.starts.prepare()
+        parts.claims.listen()
 
     def _rest_s(self) -> float:
         """How long to wait for a message before the next turn."""
@@ -148,8 +151,6 @@ class Loop:
                     self._desk.bury(holding, how, alone)
             case Spoke(run):
                 self._desk.spoken[run] = None
-            case Woken():
-                self._parts.claims.wake()
             case Told(["drain"]):
                 self._desk.leaving = self._desk.leaving or "drain"
             case Told(["stop", kind, id]):

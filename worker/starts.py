@@ -15,14 +15,17 @@ from worker.wire import Request
 
 
 class Starts:
-    """Chooses what begins, writes its mark, and calls it: at once, or for rerun="never" when the mark is confirmed."""
+    """Chooses what begins, writes its mark, and calls it: at once, or for rerun="never" when the mark is confirmed.
+
+    `chosen`: what this turn's write marks, until it is called.
+    """
 
     def __init__(self, desk: Desk, tasks: Mapping[str, Task]) -> None:
         self._desk = desk
         self._tasks = tasks
         self._unanswered: set[Holding] = set()
         self._again: list[Holding] = []
-        self._chosen: list[Holding] = []
+        self.chosen: list[Holding] = []
 
     def possible(self) -> bool:
         """Whether something could begin now."""
@@ -30,8 +33,8 @@ class Starts:
 
     def requests(self) -> list[Request[Any]]:
         """The marks to write now: those that a lost connection left unanswered, and those of what begins."""
-        self._chosen = self._choose()
-        marked = [*self._again, *self._chosen]
+        self.chosen = self._choose()
+        marked = [*self._again, *self.chosen]
         self._again = []
         if not marked:
             return []
@@ -42,10 +45,10 @@ class Starts:
 
     def launch(self) -> None:
         """The marks are on the socket: call the functions that wait for no answer."""
-        for holding in self._chosen:
+        for holding in self.chosen:
             if holding.phase is Phase.WAITING:
                 self._desk.begin(holding)
-        self._chosen = []
+        self.chosen = []
 
     def prepare(self) -> None:
         """Read the payloads of what waits, while Redis works and slots are busy."""
@@ -56,7 +59,7 @@ class Starts:
         """The connection is gone. What had not begun is chosen anew; the other marks are written again."""
         self._again = [one for one in self._unanswered if self._desk.ledger.get(one.key) is one and one.phase is not Phase.WAITING]
         self._unanswered.clear()
-        self._chosen = []
+        self.chosen = []
 
     def _slots(self) -> int:
         return self._desk.pool.free - self._desk.ledger.count(Phase.ASKING)

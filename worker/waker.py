@@ -1,48 +1,68 @@
 """Wakes an idle child: a connection of its own waits for the tokens that every move which queues a job leaves (rule 13)."""
 
+import socket
+import time
 from collections.abc import Sequence
-from threading import Event, Thread
+from typing import Final
 
 import redis
 
 from millpond import broker, keys
-from worker.inbox import Inbox, Woken
+from worker.channel import Channel
 
-_WAIT_S = 2  # how long one BLPOP waits; a child that became busy meanwhile takes others' tokens for at most so long
-_PAUSE_S = 0.5
+_WAIT_S: Final = 2  # how long one BLPOP waits; a child that became busy meanwhile takes others' tokens for at most so long
+_PAUSE_S: Final = 0.5
 
 
 class Waker:
-    """Listens while the loop has said `listen`, until a token comes or it says `rest`."""
+    """Used by the loop alone. What a token would have told, and did not, a comparison meets."""
 
-    def __init__(self, url: str, queues: Sequence[str], inbox: Inbox) -> None:
-        # The server ends an empty wait; the socket's limit is only for a server that is gone.
-        self._client = broker.connect(url, timeout_s=_WAIT_S + broker.TIMEOUT_S)
-        self._keys = [keys.named("WAKE", name) for name in queues]
-        self._inbox = inbox
-        self._wanted = Event()
-        self._pause = Event()
+    def __init__(self, url: str, queues: Sequence[str]) -> None:
+        self._channel = Channel(url)
+        self._wait = ("BLPOP", *(keys.named("WAKE", name) for name in queues), str(_WAIT_S))
+        self._wanted = False
+        self._asked_at = 0.0  # on the monotonic clock, for what is not answered; 0: nothing is asked
+        self._try_at = 0.0
+        self._serves = bool(queues)
 
-    def start(self) -> None:
-        """Begin, in a thread of its own."""
-        Thread(target=self._run, name="waker", daemon=True).start()
+    @property
+    def socket(self) -> socket.socket | None:
+        """What to wait on: readable when the answer is here."""
+        return self._channel.socket if self._asked_at else None
 
-    def listen(self) -> None:
-        """The child is listed as idle: wait for a token."""
-        self._wanted.set()
+    def want(self, wanted: bool) -> None:
+        """Whether the child is listed as idle; if not, the tokens are others'."""
+        self._wanted = wanted and self._serves
 
-    def rest(self) -> None:
-        """The child is not idle: leave the tokens to others."""
-        self._wanted.clear()
+    def heard(self) -> bool:
+        """Whether a token came."""
+        if not self._asked_at:
+            return False
+        try:
+            for token in self._channel.replies():
+                self._asked_at = 0.0
+                if token:
+                    self._wanted = False
+                    return True
+        except (redis.RedisError, OSError):
+            self._lose()
+        return False
 
-    def _run(self) -> None:
-        while True:
-            self._wanted.wait()
-            try:
-                token = self._client.blpop(self._keys, timeout=_WAIT_S)
-            except (redis.RedisError, OSError):
-                self._pause.wait(_PAUSE_S)  # compare meets what a token would have told
-                continue
-            if token:
-                self._wanted.clear()
-                self._inbox.put(Woken())
+    def ask(self) -> None:
+        """Ask for a token, if one is wanted and none is asked for. Redis can be reached: otherwise this would wait for it."""
+        now = time.monotonic()
+        if self._asked_at and now - self._asked_at > _WAIT_S + broker.TIMEOUT_S:
+            self._lose()
+        if self._asked_at or not self._wanted or now < self._try_at:
+            return
+        try:
+            if not self._channel.socket:
+                self._channel.open([])
+            self._channel.send([self._wait])
+            self._asked_at = now
+        except (redis.RedisError, OSError):
+            self._lose()
+
+    def _lose(self) -> None:
+        self._channel.close()
+        self._asked_at, self._try_at = 0.0, time.monotonic() + _PAUSE_S

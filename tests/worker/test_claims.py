@@ -87,7 +87,7 @@ def claims(desk: Desk, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> Claims:
     """Of a child whose jobs end at 1,000/s and take a millisecond each."""
     monkeypatch.setattr(Pace, "per_s", lambda self, now: 1_000.0)
     desk.pool.typical_s = 0.001
-    return Claims(desk, Waker("redis://127.0.0.1:1", ("q",), inbox), -1)
+    return Claims(desk, Waker("redis://127.0.0.1:1", ("q",)), -1)
 
 
 def asked(claims: Claims) -> tuple[int, int]:
@@ -103,9 +103,11 @@ def answer(claims: Claims, jobs: int) -> None:
     request.answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(jobs)]))
 
 
-def test_of_short_jobs_as_many_are_claimed_ahead_as_end_in_10_ms(claims: Claims, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_are_claimed_ahead_as_end_in_10_ms(claims: Claims, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(claims) == (20, 10)
     desk.pool.typical_s = 0.1
+    assert asked(claims) == (20, 2), "20 slots do no more, however many ended just now"
+    desk.pool.typical_s = 1.0
     assert asked(claims) == (20, 0)
     desk.pool.typical_s = 0.001
     monkeypatch.setattr(Pace, "per_s", lambda self, now: 100_000.0)
@@ -138,6 +140,28 @@ def test_a_claim_is_answered_before_the_next(claims: Claims) -> None:
     assert claims.requests(monotonic()) == []
     request.answered(Claim("ok", []))
     assert (claims.asked, claims.idle) == (False, True)
+
+
+def test_many_slots_are_claimed_for_in_pieces_abreast(claims: Claims, desk: Desk) -> None:
+    desk.pool.size = 100
+    requests = claims.requests(monotonic())
+    assert [request.call.args[2] for request in requests] == [32, 32, 32], "for the other 4 when one of these is answered"
+    requests[0].answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(32)]))
+    assert claims.requests(monotonic()) == []
+    for request in requests[1:]:
+        request.answered(Claim("ok", []))
+    assert (claims.asked, claims.idle) == (False, True)
+
+
+def test_the_last_of_claims_abreast_says_whether_it_is_idle(claims: Claims, desk: Desk) -> None:
+    """The second came after something was queued, and left the list of the idle again."""
+    desk.pool.size = 64
+    first, second = claims.requests(monotonic())
+    first.answered(Claim("ok", []))
+    was_idle = claims.idle
+    second.answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(32)]))
+    assert (was_idle, claims.idle) == (True, False)
+    assert asked(claims) == (32, 10)
 
 
 def test_a_token_that_comes_before_the_answer_is_not_forgotten(claims: Claims) -> None:
