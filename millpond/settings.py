@@ -135,7 +135,7 @@ class WorkerSettings(_WithRedis, _WithMetrics):
         -1,
         ge=-1,
         le=1000,
-        description="Jobs claimed beyond those that run; -1: 10 ms of work while jobs take less than 100 ms, else none.",
+        description="Jobs claimed beyond those that run; -1: as many as end in 10 ms at the present pace.",
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
     runner_jobs: int = Field(
