@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:  # `up` has no use for an HTTP client, and should be quick
     from millpond.client import Client, JobView
@@ -71,7 +71,8 @@ def jobs(
     url: Url = LOCAL,
 ) -> None:
     """List jobs, newest first."""
-    table = Table("id", "task", "status", "reason", "attempt", "created", box=None, header_style="bold")
+    id_whole = Column("id", min_width=32)  # a narrow terminal breaks other columns: nobody can use half of an id
+    table = Table(id_whole, "task", "status", "reason", "attempt", "created", box=None, header_style="bold")
     with _client(url) as client:
         for job in islice(client.list(status=status, task=task, limit=min(limit, 100)), limit):
             created = job.created_at.isoformat(" ", "seconds") if job.created_at else ""

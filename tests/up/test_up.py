@@ -3,6 +3,7 @@
 Starting everything takes some seconds, so a test follows one installation through what belongs together.
 """
 
+import json
 import os
 import re
 import signal
@@ -59,8 +60,9 @@ def test_the_command_talks_to_it(up: Up) -> None:
     def said(*words: str) -> str:
         return subprocess.run([up.command[0], *words, "--url", up.url], capture_output=True, text=True, check=True).stdout
 
-    assert '"status": "finished"' in said("submit", "sleep", "0.1", "--wait", "10")
-    assert "sleep" in said("jobs")
+    job = json.loads(said("submit", "sleep", "0.1", "--wait", "10"))
+    assert job["status"] == "finished"
+    assert job["id"] in said("jobs"), "whole, where there are but 80 columns"
 
 
 def test_a_folder_in_use_is_refused_by_name(up: Up) -> None:
