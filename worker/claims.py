@@ -30,7 +30,7 @@ class Claims:
         self._waker = waker
         self._prefetch = prefetch
         self._claim_at = 0.0
-        self._opens_at = math.inf  # a gate, as the last claim was told
+        self._opens_at = math.inf  # a gate, as a claim was told
         self._made = 0
         self._pace = Pace()
         self._emptied = False  # the last claim got less than it asked for
@@ -140,7 +140,8 @@ class Claims:
         now = time.monotonic()
         self._awaited -= 1
         self._promised -= free
-        self._opens_at = math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000
+        if claim.back_in_ms is not None:  # else enough come back, this child among them if an earlier claim was told so
+            self._opens_at = min(self._opens_at, now + claim.back_in_ms / 1000)
         if claim.answer == "retired":
             self._desk.leaving = self._desk.leaving or "retired"
             return

@@ -17,7 +17,7 @@ class Deadlines:
     def next_at(self) -> float:
         """When there is something to do, on the monotonic clock; inf: nothing."""
         dues = self._desk.pool.dues
-        return min([dues.first(), *map(_due, dues.told())])
+        return min([dues.first(), *map(_due, dues.stopping())])
 
     def enforce(self, now: float) -> None:
         """Tell what is over its time to end; end by force what was told and did not."""

@@ -19,7 +19,7 @@ class Dues:
         self._runs = runs
         self._heap: list[tuple[float, int, Run]] = []
         self._order = count()
-        self._told: set[Run] = set()
+        self._stopping: set[Run] = set()
 
     def add(self, run: Run) -> None:
         """It begins."""
@@ -28,15 +28,15 @@ class Dues:
             self._heap = [entry for entry in self._heap if entry[2] in self._runs]
             heapify(self._heap)
 
-    def tell(self, run: Run) -> None:
+    def stop(self, run: Run) -> None:
         """It was told to end."""
-        self._told.add(run)
+        self._stopping.add(run)
 
-    def told(self) -> list[Run]:
+    def stopping(self) -> list[Run]:
         """What was told to end, and goes on."""
-        if self._told:
-            self._told &= self._runs
-        return list(self._told)
+        if self._stopping:
+            self._stopping &= self._runs
+        return list(self._stopping)
 
     def first(self) -> float:
         """The first deadline of what was not told to end yet; inf: there is none."""

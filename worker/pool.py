@@ -52,7 +52,7 @@ class Pool:
     @property
     def due_at(self) -> float:
         """When the first of what runs is over its time; inf: nothing ever is."""
-        return min([self.dues.first(), *(run.deadline for run in self.dues.told())])
+        return min([self.dues.first(), *(run.deadline for run in self.dues.stopping())])
 
     def start(self, run: Run) -> None:
         """Call its function now."""
@@ -66,7 +66,7 @@ class Pool:
         if run.stop:
             return
         run.stop, run.stopped_at = why, time.monotonic()
-        self.dues.tell(run)
+        self.dues.stop(run)
         run.carrier.interrupt(run)
 
     def leave(self, run: Run) -> bool:

@@ -1,5 +1,6 @@
 """What is claimed, and when: what free slots can begin, a little ahead of short jobs, and at once when a token comes."""
 
+import math
 from collections.abc import Iterator
 from statistics import median
 from time import monotonic
@@ -162,6 +163,18 @@ def test_the_last_of_claims_abreast_says_whether_it_is_idle(claims: Claims, desk
     second.answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(32)]))
     assert (was_idle, claims.idle) == (True, False)
     assert asked(claims) == (32, 10)
+
+
+def test_a_gate_s_time_is_not_forgotten_when_later_claims_are_told_that_enough_come_back(claims: Claims, desk: Desk) -> None:
+    desk.pool.size = 64
+    first, second = claims.requests(monotonic())
+    first.answered(Claim("ok", [], back_in_ms=50))
+    second.answered(Claim("ok", []))
+    opens_at = claims.next_at(monotonic())
+    assert 0 < opens_at - monotonic() <= 0.05
+    assert not claims.wanted(opens_at - 0.01)
+    assert claims.wanted(opens_at)
+    assert claims.next_at(opens_at) == math.inf
 
 
 def test_a_token_that_comes_before_the_answer_is_not_forgotten(claims: Claims) -> None:

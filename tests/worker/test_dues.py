@@ -23,7 +23,7 @@ def run_until(deadline: float) -> Run:
 
 def check(dues: Dues, runs: set[Run]) -> None:
     assert dues.first() == min((one.deadline for one in runs if not one.stop), default=math.inf)
-    assert set(dues.told()) == {one for one in runs if one.stop}
+    assert set(dues.stopping()) == {one for one in runs if one.stop}
 
 
 @given(st.lists(_MOVES, max_size=300))
@@ -43,7 +43,7 @@ def test_the_first_is_the_least_of_all(moves: list[tuple[str, int, int]]) -> Non
                 runs.discard(run)
             elif move == "stop" and run in runs and not run.stop:
                 run.stop = Stop.CANCELED
-                dues.tell(run)
+                dues.stop(run)
             elif move == "wait":
                 run.deadline = math.inf
             elif move == "later" and run.deadline == math.inf:
