@@ -480,7 +480,7 @@ MUTATIONS = [
         7,
         "a child does not come back for a gate",
         "worker/claims.py",
-        "math.inf if claim.back_in_ms is None else now + claim.back_in_ms / 1000",
+        "min(self._opens_at, now + claim.back_in_ms / 1000)",
         "math.inf",
         ("tests/worker/test_gates.py",),
     ),
