@@ -106,7 +106,9 @@ def watch(plan: Plan, entries: list[Entry], wait_s: float, show: Callable[[Tally
             tally = _look(client, plan, entries) or tally
             show(tally)
             time.sleep(_POLL_S)
-        return _look(client, plan, entries) or tally
+        tally = _look(client, plan, entries) or tally
+        show(tally)
+    return tally
 
 
 def _look(client: Client, plan: Plan, entries: list[Entry]) -> Tally | None:
