@@ -1,6 +1,6 @@
 """What waits, runs and ended in each queue, and which workers there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,13 +112,27 @@ async def workers(plain: Plain) -> list[Worker]:
         for name in by_name:
             pipe.hgetall(keys.named("RQ_WORKER", name))
             pipe.exists(keys.named("ALIVE", name))
-            pipe.scard(keys.named("RQ_WORKER", f"{name}:executions"))
+            pipe.hkeys(keys.named("GENERATIONS", name))
 
     replies = await plain.read(ask) if by_name else []
-    return [_worker(name, served, *replies[at * 3 : at * 3 + 3]) for at, (name, served) in enumerate(by_name.items())]
+    held = await _held(plain, {name: _members(reply) for name, reply in zip(by_name, replies[2::3], strict=True)})
+    return [
+        _worker(name, served, display, alive, held[name])
+        for (name, served), display, alive in zip(by_name.items(), replies[::3], replies[1::3], strict=True)
+    ]
 
 
-def _worker(name: str, served: str, display: Any, alive: Any, jobs: Any) -> Worker:
+async def _held(plain: Plain, generations: Mapping[str, Iterable[bytes]]) -> dict[str, int]:
+    """How many executions each worker's generations hold."""
+    leases = [(name, f"{name}:{text(generation)}") for name, of_worker in generations.items() for generation in of_worker]
+    replies = await plain.read(lambda pipe: [pipe.hlen(keys.named("LEASES", lease)) for _, lease in leases]) if leases else []
+    held = dict.fromkeys(generations, 0)
+    for (name, _), reply in zip(leases, replies, strict=True):
+        held[name] += number(reply)
+    return held
+
+
+def _worker(name: str, served: str, display: Any, alive: Any, jobs: int) -> Worker:
     shown = {text(field): text(value) for field, value in display.items()} if isinstance(display, dict) else {}
     pid = shown.get("pid", "")
     return Worker(
@@ -126,7 +140,7 @@ def _worker(name: str, served: str, display: Any, alive: Any, jobs: Any) -> Work
         queues=[one for one in served.split(",") if one],
         alive=bool(number(alive)),
         state=shown.get("state", ""),
-        jobs=number(jobs),
+        jobs=jobs,
         hostname=shown.get("hostname", ""),
         pid=int(pid) if pid.isdecimal() else None,
         started_at=shown.get("birth", ""),

@@ -158,8 +158,8 @@ _MOMENTS: Final = ("created_at", "enqueued_at", "started_at", "ended_at", "recor
 _MOMENT_FIELDS: Final = {
     "created_at": ("created_ms", "created_at"),
     "enqueued_at": ("enqueued_ms", "enqueued_at"),
-    "started_at": ("started_ms", "started_at"),
-    "ended_at": ("ended_ms", "ended_at"),
+    "started_at": ("", "started_at"),
+    "ended_at": ("", "ended_at"),
     "run_at": ("run_at_ms", ""),
     "expires_at": ("expires_ms", ""),
 }

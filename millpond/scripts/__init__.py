@@ -32,7 +32,7 @@ _COMMON = ("base", "held", "batch", "job", "gate", "lease", "limits", "intake", 
 # Settlers among them join those of the call then.
 _RARE: dict[str, Set[str]] = {
     "claim": {"follow_rq", "adopt", "quarantine", "conclude", "gates"},
-    "start": {"follow_rq", "conclude", "release", "gates"},
+    "start": {"read", "heed", "conclude", "release", "show_start", "gates"},
     "finish": {"follow_rq", "quarantine", "drop", "open", "gates"},
 }
 

@@ -6,12 +6,10 @@ local lease = worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
-if broken_record() or broken(WORKERS, 'hash', GENERATIONS .. worker, 'hash', LEASES .. lease, 'set') then
-  return {'not_alive'}
-end
-if call('HEXISTS', WORKERS, worker) == 0 or call('HGET', GENERATIONS .. worker, generation) ~= 'live' then
-  return {'retired'}
-end
+-- The fewer commands, the less a claim of one job costs: of a broken key `try` answers nil, of what is not there false or 0.
+local listed, word = try('HEXISTS', WORKERS, worker), try('HGET', GENERATIONS .. worker, generation)
+if listed == nil or word == nil or broken_record() or broken(LEASES .. lease, 'hash') then return {'not_alive'} end
+if listed == 0 or word ~= 'live' then return {'retired'} end
 if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive'} end
 
 local queues = {}
@@ -30,21 +28,18 @@ local function numbers(count)
   return last - count + 1
 end
 
--- Executions that this lease has gained.
+-- What this lease has gained: executions and their marks.
 local leased = {}
-settlers[#settlers + 1] = function()
-  spread(leased, 'SADD', LEASES .. lease)
-  spread(leased, 'SADD', RQ_WORKER .. worker .. ':executions')
-end
+settlers[#settlers + 1] = function() spread(leased, 'HSET', LEASES .. lease) end
 
 local moment = string.format('%x-', NOW)
 local function lease_out(job, number)
   job.execution, job.version, job.state = moment .. string.format('%x', number), job.version + 1, 'started'
   local member = member_of(job)
   call('HSET', job.key, 'state', 'started', 'status', 'started', 'version', int(job.version), 'execution', job.execution,
-    'lease', lease, 'worker_name', worker, 'started_at', utc(NOW))
+    'lease', lease, 'worker_name', worker)
   if job.mark then call('HDEL', job.key, 'mark') end
-  leased[#leased + 1] = member
+  leased[#leased + 1], leased[#leased + 2] = member, claimed_mark(job)
   later(ranked, WIP .. job.queue, '+inf', member)
 end
 
@@ -53,7 +48,7 @@ end
 local names = {}
 local COLUMN = {
   state = false, status = false, version = false, origin = false, created_at = false, created_ms = false, enqueued_at = false,
-  started_at = false, started_ms = false, ended_at = false, description = false, place = false, execution = false, lease = false,
+  started_at = false, ended_at = false, description = false, place = false, execution = false, lease = false,
   worker_name = false, last_heartbeat = false, mark = false, last_execution = false, progress = false, waiters = false, watchers = false,
   task = false,
 }
@@ -121,9 +116,9 @@ end
 if fair then begin_with_the_oldest() end
 for _, queue in ipairs(queues) do
   local list = list_of(place, queue)
-  if try('SISMEMBER', PAUSED, queue) ~= 1 and is(list, 'list') then
+  if try('SISMEMBER', PAUSED, queue) ~= 1 then
     while #jobs < slots and pops < POPS and kept < KEPT_ASIDE do
-      local ids = call('LPOP', list, math.min(slots - #jobs, POPS - pops, KEPT_ASIDE - kept))
+      local ids = try('LPOP', list, math.min(slots - #jobs, POPS - pops, KEPT_ASIDE - kept))
       if not ids then break end
       pops = pops + #ids
       local first = numbers(#ids)

@@ -19,7 +19,7 @@ local function wish_of(id)
 end
 
 -- A broken key must not read as "you hold nothing".
-local members = try('SMEMBERS', LEASES .. lease)
+local members = try('HKEYS', LEASES .. lease)
 if not members then return {live and 1 or 0, idle, false, waiting} end
 local held = {}
 for _, member in ipairs(members) do

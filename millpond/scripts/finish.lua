@@ -56,7 +56,7 @@ end
 -- The number of the attempt that ended: what never began (unknown task, undecodable) is none, but its error is kept the same way.
 local function attempt_of(job, outcome)
   if not outcome.ran then return 0 end
-  return job.mark == '1' and job.attempt or job.attempt + 1 -- its start was lost with a connection; it did run
+  return job.mark and job.attempt or job.attempt + 1 -- its start is not in the hash; it did run
 end
 
 local function add(fields, ...)
@@ -65,13 +65,13 @@ end
 
 local function end_execution(job, outcome)
   local attempt, begun = attempt_of(job, outcome), job.attempt
-  if attempt > begun then job.started_ms = NOW - outcome.run_ms end
+  local began_ms = job.mark and ms_of(job.started_at or '') or NOW - outcome.run_ms
   job.attempt, job.worker_name = attempt, worker
-  local last, text = outcome_of(job, outcome.status, outcome.code, outcome.body)
+  local last, text = outcome_of(job, began_ms, outcome.status, outcome.code, outcome.body)
   local fields = {last, text}
   if attempt > begun then
-    add(fields, 'started_ms', int(job.started_ms), 'started_at', utc(job.started_ms), 'attempt', int(attempt))
-    if job.gate then gates().begun(job.gate, member_of(job), job.started_ms) end
+    fields = {last, text, 'started_at', utc(began_ms), 'attempt', int(attempt)}
+    if job.gate then gates().begun(job.gate, member_of(job), began_ms) end
   end
   job.attempt = math.max(attempt, begun)
   if outcome.charged then
@@ -79,7 +79,7 @@ local function end_execution(job, outcome)
     add(fields, 'failures', int(job.failures))
   end
   if outcome.task ~= '' then add(fields, 'task', outcome.task) end
-  release(job.id, outcome.execution, job.lease, job.queue)
+  release(job)
   if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   if job.adopted then show_result(job, outcome) end
   local state, code = outcome.status, outcome.code
@@ -98,7 +98,7 @@ local function answer(job)
 end
 
 -- What is looked at where a function returned and was this execution's; all else is read whole.
-local NEEDED = {'mark', 'attempt', 'started_ms', 'run', 'waiters', 'watchers', 'adopted', 'gate'}
+local NEEDED = {'mark', 'attempt', 'started_at', 'run', 'waiters', 'watchers', 'adopted', 'gate'}
 local function read_for(outcome)
   local job, why = read(outcome.id, outcome.status == 'finished' and NEEDED or nil)
   if job and (job.execution ~= outcome.execution or job.status ~= 'started') then return read(outcome.id) end

@@ -16,12 +16,12 @@ leave_idle(lease, queues_of(worker))
 if mode == 'items' then
   for i = 5, #ARGV, 2 do hand_back_item(ARGV[i], ARGV[i + 1], 'released') end
   settle()
-  return try('SCARD', LEASES .. lease) or 0
+  return try('HLEN', LEASES .. lease) or 0
 end
 if mode == 'bury' then -- the runners of a living child died; alone, that is the job's own crash
   for i = 5, #ARGV, 4 do hand_back_item(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1' and 'alone' or 'died', ARGV[i + 3]) end
   settle()
-  return try('SCARD', LEASES .. lease) or 0
+  return try('HLEN', LEASES .. lease) or 0
 end
 
 -- Only of a child that is dead may a lease be given back that its generation has lost (reconcile).

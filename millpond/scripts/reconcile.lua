@@ -92,16 +92,16 @@ end
 
 local function check_started(job)
   local worker, generation = split_member(job.lease)
-  if worker and broken(GENERATIONS .. worker, 'hash', LEASES .. job.lease, 'set') then return end
+  if worker and broken(GENERATIONS .. worker, 'hash', LEASES .. job.lease, 'hash') then return end
   local word = worker and call('HEXISTS', WORKERS, worker) == 1 and call('HGET', GENERATIONS .. worker, generation)
-  local held = word and call('SISMEMBER', LEASES .. job.lease, member_of(job)) == 1
+  local held = word and call('HEXISTS', LEASES .. job.lease, member_of(job)) == 1
   if not word or (word == 'ended' and not held) then
     if broken_home(job) then return end
     give_back(job, 'lost')
     return repaired('taken_back')
   end
   if not held then
-    call('SADD', LEASES .. job.lease, member_of(job))
+    call('HSET', LEASES .. job.lease, member_of(job), job.mark and int(ms_of(job.started_at or '') or NOW) or claimed_mark(job))
     repaired('leased')
   end
   if try('ZADD', WIP .. job.queue, '+inf', member_of(job)) == 1 then repaired('shown') end
@@ -123,7 +123,7 @@ local function check(id)
   if job.state == 'queued' then check_queued(job)
   elseif job.state == 'scheduled' then check_scheduled(job)
   elseif job.state == 'started' then check_started(job)
-  elseif NOW - (job.ended_ms or 0) > UNRECORDED_MS then send_again(id, job.version, 'resent') end
+  elseif NOW - (ms_of(job.ended_at or '') or 0) > UNRECORDED_MS then send_again(id, job.version, 'resent') end
 end
 
 local page = call('SSCAN', OPEN, cursor, 'COUNT', count)

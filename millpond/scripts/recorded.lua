@@ -37,7 +37,7 @@ end
 local function keep_until(job)
   local ttl = 0
   if job.state == 'failed' then
-    try('ZADD', KEPT .. job.queue, int(job.ended_ms or NOW), job.id)
+    try('ZADD', KEPT .. job.queue, int(ms_of(job.ended_at or '') or NOW), job.id)
     ttl = job.adopted and job.failure_ttl or -1
     if ttl < 0 then return end
   elseif job.adopted then

@@ -25,7 +25,8 @@ local display = {}
 for i = 4, #ARGV do display[#display + 1] = ARGV[i] end
 if #display > 0 then
   try('HSET', RQ_WORKER .. worker, unpack(display))
-  try('HSETNX', RQ_WORKER .. worker, 'state', try('EXISTS', RQ_WORKER .. worker .. ':executions') == 1 and 'busy' or 'idle')
+  local works = try('EXISTS', LEASES .. worker .. ':' .. generation, RQ_WORKER .. worker .. ':executions') ~= 0
+  try('HSETNX', RQ_WORKER .. worker, 'state', works and 'busy' or 'idle')
   try('EXPIRE', RQ_WORKER .. worker, 15)
 end
 try('SADD', RQ_WORKERS, RQ_WORKER .. worker)

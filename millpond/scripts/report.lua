@@ -6,6 +6,7 @@ for i = 1, #ARGV, 5 do
   local job = read(id)
   local ours = job and job.state == 'started' and job.execution == execution
   if ours then
+    look_for_start(job) -- what it says is of the attempt that runs
     if progress ~= '' then call('HSET', job.key, 'progress', progress) end
     if piece ~= '' then call('HSET', job.key, piece, rows) end
     call('HSET', job.key, 'version', int(job.version + 1))

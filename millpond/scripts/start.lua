@@ -1,32 +1,35 @@
--- start: marks executions as begun; attempt + 1. What was begun is told from what was only claimed by this mark alone.
+-- start: marks executions as begun, in their lease: all of a call in one write. What was begun is told from what was only claimed by this
+-- mark alone. The hash of most jobs is not touched: who looks at one of them has its start shown there (ADR 0019).
 local lease = ARGV[1] .. ':' .. ARGV[2]
-local answers = {}
+local answers, begun = {}, {}
 
--- What is needed to begin; what one of RQ's tools moved, and what begins again, is read whole.
-local NEEDED = {'mark', 'attempt', 'watchers', 'gate'}
-
-local function begin(id, execution)
-  local job = read(id, NEEDED)
+local function begin_shown(member)
+  local id, execution = split_member(member)
+  local job = read(id)
   if not job or job.state ~= 'started' or job.execution ~= execution then return 'no' end
-  if job.mark == '1' then return 'go' end -- said before; the answer was lost
-  if job.attempt >= 1 or job.status ~= 'started' then
-    job = read(id)
-    if not job then return 'no' end
-    heed(job)
-  end
+  heed(job)
   if job.rerun == 'never' and job.attempt >= 1 then
     if broken_record() then return 'no' end
-    release(id, execution, lease, job.queue)
+    release(job)
     if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
     conclude(job, 'failed', 'interrupted')
     return 'no'
   end
-  call('HSET', job.key, 'mark', '1', 'attempt', int(job.attempt + 1), 'version', int(job.version + 1), 'started_ms', int(NOW),
-    'started_at', utc(NOW))
-  if job.gate then gates().begun(job.gate, member_of(job), NOW) end
-  tell(job, job.watchers)
+  show_start(job, NOW)
   return 'go'
 end
 
-for i = 3, #ARGV, 2 do answers[#answers + 1] = begin(ARGV[i], ARGV[i + 1]) end
+local function begin(member, mark)
+  if not mark then return 'no' end
+  if mark ~= UNSEEN and mark ~= SEEN then return 'go' end -- said before; the answer was lost
+  if mark == SEEN and begin_shown(member) == 'no' then return 'no' end
+  begun[#begun + 1], begun[#begun + 2] = member, int(NOW)
+  return 'go'
+end
+
+local members = {}
+for i = 3, #ARGV, 2 do members[#members + 1] = ARGV[i] .. ':' .. ARGV[i + 1] end
+local marks = marks_of(lease, members)
+for i, member in ipairs(members) do answers[i] = begin(member, marks[i]) end
+spread(begun, 'HSET', LEASES .. lease)
 return answers

@@ -16,7 +16,7 @@ local left = 0
 for _, generation in ipairs(generations) do
   local lease = worker .. ':' .. generation
   leave_idle(lease, queues_of(worker))
-  local held = try('SCARD', LEASES .. lease) or 0
+  local held = try('HLEN', LEASES .. lease) or 0
   left = left + give_back_lease(lease, limit, 'lost', false)
   limit = math.max(0, limit - held)
 end

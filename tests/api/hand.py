@@ -58,10 +58,11 @@ class Hand:
         return broker.run(self.client, moves.claim(self.name, 1, slots, self.queues)).jobs
 
     def begin(self, slots: int = 1) -> list[moves.Claimed]:
-        """Lease jobs and mark them as started."""
+        """Lease jobs, mark them as started, and show that."""
         jobs = self.claim(slots)
-        answers = broker.run(self.client, moves.start(self.name, 1, [(job.id, job.execution) for job in jobs]))
-        assert answers == ["go"] * len(jobs)
+        items = [(job.id, job.execution) for job in jobs]
+        assert broker.run(self.client, moves.start(self.name, 1, items)) == ["go"] * len(jobs)
+        broker.run(self.client, moves.display(self.name, items))
         return jobs
 
     def finish(self, *jobs: moves.Claimed, result: object = None) -> None:

@@ -36,10 +36,9 @@ NO_SUCH = (NoSuchJobError, InvalidJobOperation)
 # Puts all jobs so far back that reconcile doubts at once, and makes what is scheduled due.
 AGE = """
 for _, key in ipairs(redis.call('KEYS', 'rq:job:*')) do
-  for _, name in ipairs({'enqueued_ms', 'ended_ms'}) do
-    local at = redis.call('HGET', key, name)
-    if at then redis.call('HSET', key, name, string.format('%.0f', at - 60000)) end
-  end
+  local at = redis.call('HGET', key, 'enqueued_ms')
+  if at then redis.call('HSET', key, 'enqueued_ms', string.format('%.0f', at - 60000)) end
+  if redis.call('HEXISTS', key, 'ended_at') == 1 then redis.call('HSET', key, 'ended_at', '2001-01-01T00:00:00.000000Z') end
 end
 redis.call('DEL', 'mp:resent')
 for _, key in ipairs(redis.call('KEYS', 'rq:scheduled:*')) do

@@ -54,7 +54,7 @@ def test_what_is_no_longer_its_is_stopped(mill: Mill) -> None:
         mill.begun(1)
         lease = f"{worker.name}:1"
         (member,) = mill.held()[lease]
-        mill.client.srem(f"mp:leases:{lease}", member)
+        mill.client.hdel(f"mp:leases:{lease}", member)
         mill.client.hset(f"rq:job:{id}", mapping={"execution": "another", "lease": "other:1"})
         until(lambda: mill.notes("TaskCanceled"), 5, "the function was told to end")
 

@@ -10,6 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from millpond import keys, moves
 from millpond.store import Store
+from millpond.times import from_ms, to_rq
 from tests.millpond.scripts.pond import STEADY, Pond
 from tests.rules.everything import Everything
 from tests.servers import RedisServer
@@ -77,7 +78,7 @@ def test_what_fell_out_of_its_place_is_put_back(pond: Pond, state: str) -> None:
         child = pond.hire()
         child.end(child.work()[0])
         pond.ask("DEL", keys.EVENTS)
-        pond.ask("HSET", keys.job(id), "ended_ms", pond.now() - 10_001)
+        pond.ask("HSET", keys.job(id), "ended_at", to_rq(from_ms(pond.now() - 10_001)))
     else:
         pond.ask("DEL", keys.job(id))
     kinds = {"queued": "pushed", "alone": "pushed", "started": "taken_back", "final": "resent", "deleted": "gone"}

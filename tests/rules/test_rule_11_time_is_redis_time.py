@@ -28,8 +28,7 @@ def test_scripts_ask_redis_for_the_time(pond: Pond) -> None:
     child = pond.hire()
     child.end(child.work()[0])
     job, after = pond.job(id), pond.now()
-    for name in ("enqueued_ms", "started_ms", "ended_ms"):
-        assert before <= int(job[name]) <= after, name
+    assert before <= int(job["enqueued_ms"]) <= after
     for name in ("created_at", "enqueued_at", "started_at", "ended_at"):
         assert before <= datetime.strptime(job[name], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC).timestamp() * 1000 <= after + 1, name
     assert not [verb for verb in ("submit", "claim", "tick") if "os.time" in load(verb).text or "os.clock" in load(verb).text]

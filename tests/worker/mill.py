@@ -153,7 +153,7 @@ class Mill:
         """Executions by lease."""
         found = defaultdict(set)
         for key in self.client.scan_iter("mp:leases:*"):
-            found[key.decode().removeprefix("mp:leases:")] = {member.decode() for member in self.client.smembers(key)}  # type: ignore[union-attr]
+            found[key.decode().removeprefix("mp:leases:")] = {member.decode() for member in self.client.hkeys(key)}  # type: ignore[union-attr]
         return found
 
     def close(self) -> None:

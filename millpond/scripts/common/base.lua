@@ -46,6 +46,16 @@ local function utc(ms)
   return dates[ms]
 end
 
+-- The ms of such a date, whoever wrote it; nil: it is none.
+local function ms_of(date)
+  local form = '^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)%.?(%d?%d?%d?)'
+  local year, month, day, hour, minute, second, ms = string.match(date, form)
+  if not year then return nil end
+  local m, y = (month + 9) % 12, tonumber(month) > 2 and year + 0 or year - 1 -- years that begin in March
+  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * m + 2) / 5) + day - 719469
+  return ((days * 24 + hour) * 60 + minute) * 60000 + second * 1000 + tonumber(ms .. string.rep('0', 3 - #ms))
+end
+
 -- Counts jobs by the second, for a minute: what rates are measured by.
 local function count(key, jobs)
   local second = math.floor(NOW / 1000)

@@ -17,14 +17,14 @@ local RQ_WORDS = {
 
 local NUMBERS = {
   version = true, run = true, attempt = true, failures = true, deaths = true, crashes = true, expires_ms = true, run_at_ms = true,
-  max_attempts = true, started_ms = true, ended_ms = true, enqueued_ms = true, created_ms = true, recorded = true, result_ttl = true,
+  max_attempts = true, enqueued_ms = true, created_ms = true, recorded = true, result_ttl = true,
   failure_ttl = true,
 }
 
 -- All that moves look at, beside what `read` always asks for.
 local FIELDS = {
   'place', 'mark', 'last_execution', 'wish', 'rerun', 'worker_name', 'waiters', 'watchers', 'adopted', 'timeout', 'gate', 'run', 'attempt',
-  'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts', 'started_ms', 'ended_ms', 'enqueued_ms', 'created_ms',
+  'failures', 'deaths', 'crashes', 'expires_ms', 'run_at_ms', 'max_attempts', 'started_at', 'ended_at', 'enqueued_ms', 'created_ms',
   'recorded', 'result_ttl', 'failure_ttl',
 }
 
@@ -183,10 +183,10 @@ local function conclude(job, state, code, last, more)
   tell_batch(job.id, job.state, state)
   if job.gate and job.state == 'queued' then gates().step_out(job) end
   job.version = job.version + 1
-  job.state, job.ended_ms, more = state, NOW, more or {}
+  job.state, job.ended_at, more = state, utc(NOW), more or {}
   if code ~= '' then more[#more + 1], more[#more + 2] = state == 'failed' and 'error_code' or 'reason', code end
-  call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_ms', int(NOW),
-    'ended_at', utc(NOW), 'last', last or '', unpack(more))
+  call('HSET', job.key, 'state', state, 'status', STATUS[state], 'version', int(job.version), 'ended_at', job.ended_at,
+    'last', last or '', unpack(more))
   strip(job)
   note_end(job)
   later(ranked, REGISTRY[state] .. job.queue, '+inf', job.id)
@@ -211,8 +211,8 @@ local function begin_run(job)
   job.run = next_run(job.id, job.run)
   job.version = job.version + 1
   call('HSET', job.key, 'run', int(job.run), 'version', int(job.version), 'attempt', '0', 'failures', '0', 'deaths', '0', 'crashes', '0')
-  call('HDEL', job.key, 'wish', 'reason', 'error_code', 'last', 'last_execution', 'execution', 'lease', 'mark', 'started_ms',
-    'ended_ms', 'expires_ms', 'recorded', 'started_at', 'ended_at')
+  call('HDEL', job.key, 'wish', 'reason', 'error_code', 'last', 'last_execution', 'execution', 'lease', 'mark', 'expires_ms',
+    'recorded', 'started_at', 'ended_at')
   call('PERSIST', job.key)
   job.attempt, job.failures, job.deaths, job.crashes = 0, 0, 0, 0
   job.wish, job.expires_ms, job.mark, job.execution = nil, nil, nil, nil

@@ -15,36 +15,39 @@ local function queues_of(worker)
   return queues
 end
 
--- Executions that a lease has no more.
-local relieved = {}
+-- Executions that a lease has no more, and of these the ones that its worker displayed.
+local relieved, hidden = {}, {}
 settlers[#settlers + 1] = function()
   for lease, executions in pairs(relieved) do
-    relieved[lease] = nil
     local key = RQ_WORKER .. worker_of(lease)
-    spread(executions, 'SREM', LEASES .. lease)
-    spread(executions, 'SREM', key .. ':executions')
-    if try('EXISTS', key .. ':executions') == 0 and try('HEXISTS', key, 'state') == 1 then try('HSET', key, 'state', 'idle') end
+    spread(executions, 'HDEL', LEASES .. lease)
+    spread(hidden[lease] or {}, 'SREM', key .. ':executions')
+    relieved[lease], hidden[lease] = nil, nil
+    local rests = try('EXISTS', LEASES .. lease, key .. ':executions') == 0
+    if rests and try('HEXISTS', key, 'state') == 1 then try('HSET', key, 'state', 'idle') end
   end
 end
 
--- Drops the traces of an execution that an end takes from its worker: its lease and RQ's displays.
-local function relieve(member, lease)
+-- Takes an execution off its lease, and with it what `display` made.
+local function relieve(member, lease, is_shown)
   later(relieved, lease, member)
+  if not is_shown then return end
+  later(hidden, lease, member)
   obsolete[#obsolete + 1] = RQ_EXECUTION .. member
 end
 
 -- Drops the traces of the execution that its job's hash names: the job has no other.
-local function release(id, execution, lease, queue)
-  local member = id .. ':' .. execution
-  relieve(member, lease)
-  later(unranked, WIP .. queue, member)
-  obsolete[#obsolete + 1] = RQ_EXECUTIONS .. id
+local function release(job)
+  local member = member_of(job)
+  relieve(member, job.lease, job.mark)
+  later(unranked, WIP .. job.queue, member)
+  if job.mark then obsolete[#obsolete + 1] = RQ_EXECUTIONS .. job.id end
 end
 
 -- As `release`, of an execution that its job's hash does not name (any more), so that the queue is any of its worker's.
 local function drop(member, lease)
   local id, execution = split_member(member)
-  relieve(member, lease)
+  relieve(member, lease, true)
   for _, queue in ipairs(queues_of(worker_of(lease))) do later(unranked, WIP .. queue, member) end
   try('ZREM', RQ_EXECUTIONS .. id, execution)
   leave_unnamed(member)
@@ -57,17 +60,47 @@ local quoted = setmetatable({}, {__index = function(known, text)
 end})
 
 -- One execution's outcome, its only copy until a collector has recorded it: the field's name and text.
-local function outcome_of(job, status, code, body)
+local function outcome_of(job, began_ms, status, code, body)
   return 'o:' .. int(job.run) .. ':' .. int(job.attempt), '{"status":' .. quoted[status] .. ',"code":' .. quoted[code]
     .. ',"worker":' .. quoted[job.worker_name or ''] .. ',"execution":' .. cjson.encode(job.execution)
-    .. ',"started_ms":' .. int(job.started_ms or NOW) .. ',"ended_ms":' .. int(NOW) .. ',"body":' .. body .. '}'
+    .. ',"started_ms":' .. int(began_ms) .. ',"ended_ms":' .. int(NOW) .. ',"body":' .. body .. '}'
 end
 
 -- Writes an outcome; answers its field's name.
-local function note(job, status, code, body)
-  local field, text = outcome_of(job, status, code, body)
+local function note(job, began_ms, status, code, body)
+  local field, text = outcome_of(job, began_ms, status, code, body)
   call('HSET', job.key, field, text)
   return field
+end
+
+-- A lease has a mark for each of its executions: when it began, in ms, or one of these while it is only claimed. SEEN: its start has to
+-- show in the job's hash at once, because its gate counts it, it must not begin a second time, or somebody watches.
+local UNSEEN, SEEN = 'unseen', 'seen'
+local function claimed_mark(job) return (job.gate or job.rerun == 'never' or job.watchers) and SEEN or UNSEEN end
+
+-- The marks of some executions, in their order; false where the lease has no such execution.
+local function marks_of(lease, members)
+  local marks = {}
+  for from = 1, #members, 1000 do
+    local some = try('HMGET', LEASES .. lease, unpack(members, from, math.min(from + 999, #members))) or {}
+    for i = 1, math.min(1000, #members - from + 1) do marks[#marks + 1] = some[i] or false end
+  end
+  return marks
+end
+
+-- Writes a start into the job's hash; attempt + 1.
+local function show_start(job, began_ms)
+  job.mark, job.attempt, job.version, job.started_at = '1', job.attempt + 1, job.version + 1, utc(began_ms)
+  call('HSET', job.key, 'mark', '1', 'attempt', int(job.attempt), 'version', int(job.version), 'started_at', job.started_at)
+  if job.gate then gates().begun(job.gate, member_of(job), began_ms) end
+  tell(job, job.watchers)
+end
+
+-- Has a start show that only the job's lease tells of.
+local function look_for_start(job)
+  if job.mark then return end
+  local began_ms = tonumber(try('HGET', LEASES .. job.lease, member_of(job)) or '')
+  if began_ms then show_start(job, began_ms) end
 end
 
 local GAVE_UP = {
@@ -79,16 +112,18 @@ local GAVE_UP = {
 -- stopped (killed in a deploy), released (not begun). `how` its process ended, where that is known.
 -- Its mark alone says whether it was begun (rule 3). The caller has checked OPEN, EVENTS and `broken_home`.
 local function give_back(job, cause, how)
-  release(job.id, job.execution, job.lease, job.queue)
+  look_for_start(job)
+  release(job)
   if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   local state, code = doom(job)
-  if job.mark ~= '1' then
+  if not job.mark then
     if state then conclude(job, state, code) else push(job, job.place or 'queue', true) end
     return
   end
   local why = cause == 'stopped' and 'worker_stopped' or 'worker_died'
   local message = how and 'The process that ran it died: ' .. how .. '.' or GAVE_UP[cause]
-  local last = note(job, 'failed', why, cjson.encode({error = {code = why, message = message, traceback = ''}}))
+  local body = cjson.encode({error = {code = why, message = message, traceback = ''}})
+  local last = note(job, ms_of(job.started_at or '') or NOW, 'failed', why, body)
   if cause ~= 'stopped' then
     job.deaths = job.deaths + 1
     if job.place == 'alone' or cause == 'alone' then job.crashes = job.crashes + 1 end
@@ -111,11 +146,11 @@ local function broken_home(job) return broken(QUEUE .. job.queue, 'list', ALONE 
 
 -- Gives back up to `limit` leases of one generation; answers how many it still has. `keep_marked`: leave what was begun.
 local function give_back_lease(lease, limit, cause, keep_marked)
-  if not is(LEASES .. lease, 'set') then
+  if not is(LEASES .. lease, 'hash') then
     try('DEL', LEASES .. lease) -- what it held is found by reconcile through the open set
     return 0
   end
-  local members = call('SMEMBERS', LEASES .. lease)
+  local members = call('HKEYS', LEASES .. lease)
   table.sort(members, function(a, b) return a > b end) -- ids are time-ordered: the oldest ends at the head
   local kept, done = 0, 0
   for _, member in ipairs(members) do
@@ -123,17 +158,20 @@ local function give_back_lease(lease, limit, cause, keep_marked)
     local id, execution = split_member(member)
     local job, why = read(id or '')
     if not id then
-      call('SREM', LEASES .. lease, member)
+      call('HDEL', LEASES .. lease, member)
     elseif not job or job.state ~= 'started' or job.execution ~= execution then
       drop(member, lease)
       if why == 'corrupt' then quarantine(id, '') end
       done = done + 1
-    elseif broken_home(job) or (keep_marked and job.mark == '1') then
-      kept = kept + 1
     else
-      heed(job)
-      give_back(job, cause)
-      done = done + 1
+      look_for_start(job)
+      if broken_home(job) or (keep_marked and job.mark) then
+        kept = kept + 1
+      else
+        heed(job)
+        give_back(job, cause)
+        done = done + 1
+      end
     end
   end
   return keep_marked and 0 or kept

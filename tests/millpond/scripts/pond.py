@@ -9,6 +9,7 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from millpond import broker, keys, moves
+from millpond.times import from_rq, to_ms
 
 T = TypeVar("T")
 
@@ -27,6 +28,11 @@ def submission(id: str = "", *, queue: str = "default", fields: dict[str, moves.
     """A job as the API would submit it; `fields` replace or complete the usual ones."""
     usual: dict[str, moves.Arg] = {"task": "sleep", "owner": "public", "timeout": "60", "timeout_ms": "60000", "description": "sleep(1)"}
     return moves.Submission(id or new_id(), queue, b'["sleep",null,[1],{}]', usual | (fields or {}), **more)
+
+
+def ms(date: str) -> int:
+    """A date of a job's hash, in ms."""
+    return to_ms(from_rq(date))
 
 
 def outcome(job: moves.Claimed, status: str = "finished", **more: Any) -> moves.Outcome:
@@ -88,7 +94,7 @@ class Pond:
 
     def leases(self, worker: str = "w1", generation: int = 1) -> set[str]:
         """What a generation holds: {job}:{execution}."""
-        return {one.decode() for one in self.ask("SMEMBERS", keys.named("LEASES", f"{worker}:{generation}"))}
+        return {one.decode() for one in self.ask("HKEYS", keys.named("LEASES", f"{worker}:{generation}"))}
 
     def events(self) -> list[tuple[str, int, str]]:
         """All events so far: job, version, kind."""

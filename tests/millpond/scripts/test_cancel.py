@@ -33,7 +33,7 @@ def test_a_scheduled_job_ends_and_leaves_the_schedule(pond: Pond) -> None:
 def test_a_running_job_gets_a_wish(pond: Pond) -> None:
     pond.submit()
     (job,) = pond.hire().work()
-    assert cancel(pond, job.id) == moves.Changed("wish", "started", 4)
+    assert cancel(pond, job.id) == moves.Changed("wish", "started", 3)
     assert pond.job(job.id)["wish"] == "cancel"
 
 

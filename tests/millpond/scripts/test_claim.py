@@ -1,6 +1,5 @@
 """claim: pops ids in queue order and leases what is queued; drops what is not; answers the jobs' data."""
 
-from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -11,7 +10,7 @@ from millpond import keys, moves
 from tests.millpond.scripts.pond import STEADY, Pond, new_id, submission
 
 
-def test_a_lease_is_in_the_hash_the_lease_set_and_rq_s_displays(pond: Pond) -> None:
+def test_a_lease_is_in_the_hash_the_leases_and_rq_s_displays(pond: Pond) -> None:
     (id,) = pond.submit()
     child = pond.hire()
     (job,) = child.claim()
@@ -29,8 +28,6 @@ def test_a_lease_is_in_the_hash_the_lease_set_and_rq_s_displays(pond: Pond) -> N
     assert "mark" not in now
     assert pond.leases() == {member}
     assert pond.ask("ZSCORE", "rq:wip:default", member) == float("inf")
-    assert pond.ask("SMEMBERS", "rq:worker:w1:executions") == {member.encode()}
-    assert datetime.strptime(now["started_at"], "%Y-%m-%dT%H:%M:%S.%fZ")
     assert pond.ask("HGET", "rq:worker:w1", "state") == b"busy"
     assert pond.open() == {id}
     assert pond.queued() == []

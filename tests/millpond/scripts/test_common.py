@@ -23,12 +23,23 @@ VERBS = sorted(entry.name.removesuffix(".lua") for entry in files("millpond.scri
 @example(moment=datetime(2000, 2, 29))
 @example(moment=datetime(2100, 3, 1))
 @settings(STEADY, max_examples=500)
-def test_utc_writes_what_datetime_writes(pond: Pond, moment: datetime) -> None:
+def test_dates_are_those_of_datetime_and_read_again(pond: Pond, moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
     ms = (moment - EPOCH) // timedelta(milliseconds=1)
     helpers = (files("millpond.scripts") / "common" / "base.lua").read_text()
-    written = pond.ask("EVAL", spell(f"{helpers}\nreturn utc(tonumber(ARGV[1]))"), 0, ms).decode()
-    assert written == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    there_and_back = f"{helpers}\nlocal date = utc(tonumber(ARGV[1]))\nreturn {{date, int(ms_of(date))}}"
+    written, read = pond.ask("EVAL", spell(there_and_back), 0, ms)
+    assert (written.decode(), int(read)) == (moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27), ms)
+
+
+@pytest.mark.parametrize(
+    ("date", "ms"),
+    [("2026-11-23T01:02:03Z", 1_795_395_723_000), ("2026-11-23T01:02:03.123456Z", 1_795_395_723_123), ("soon", None), ("", None)],
+)
+def test_a_date_may_be_another_s(pond: Pond, date: str, ms: int | None) -> None:
+    helpers = (files("millpond.scripts") / "common" / "base.lua").read_text()
+    read = pond.ask("EVAL", spell(f"{helpers}\nlocal ms = ms_of(ARGV[1])\nreturn ms and int(ms)"), 0, date)
+    assert (read and int(read)) == ms
 
 
 def test_every_script_but_those_that_let_in_runs_on_a_full_redis() -> None:
@@ -97,7 +108,7 @@ def test_what_few_calls_need_is_not_made_by_the_others(verb: str) -> None:
     for name in stubs:
         assert re.search(rf"^(local function {name}\b|{name} = )", rare, re.MULTILINE), "it is defined there"
         assert len(re.findall(rf"^(?:local function {name}\b|{name} = )", common, re.MULTILINE)) == 1, "and there alone"
-    assert "follow_rq" in stubs
+    assert {"conclude", "gates"} & set(stubs)
 
 
 def test_names_are_the_same_in_lua_and_python(pond: Pond) -> None:

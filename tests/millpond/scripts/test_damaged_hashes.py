@@ -7,7 +7,7 @@ from millpond import keys
 from tests.millpond.scripts.pond import STEADY, Pond, outcome
 from tests.millpond.scripts.village import QUEUES, Village
 
-NAMES = ["version", "run", "attempt", "failures", "deaths", "crashes", "created_ms", "enqueued_ms", "started_ms", "ended_ms", "expires_ms"]
+NAMES = ["version", "run", "attempt", "failures", "deaths", "crashes", "created_ms", "enqueued_ms", "expires_ms"]
 NAMES += [
     "run_at_ms",
     "max_attempts",

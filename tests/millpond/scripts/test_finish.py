@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from millpond import keys, moves
-from tests.millpond.scripts.pond import Child, Pond, outcome
+from millpond.times import from_ms, to_rq
+from tests.millpond.scripts.pond import Child, Pond, ms, outcome
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_an_outcome_is_in_the_hash_the_registry_and_an_event(pond: Pond, child: 
     job = begin(pond, child)
     assert child.end(job, body=b'{"result":41}', run_ms=1500) == "done"
     now = pond.job(job.id)
-    assert (now["state"], now["status"], now["version"], now["last"]) == ("finished", "finished", "4", "o:1:1")
+    assert (now["state"], now["status"], now["version"], now["last"]) == ("finished", "finished", "3", "o:1:1")
     assert now["attempt"] == "1"
     assert "failures" not in now
     noted = json.loads(now["o:1:1"])
@@ -37,10 +38,11 @@ def test_an_outcome_is_in_the_hash_the_registry_and_an_event(pond: Pond, child: 
         "execution": job.execution,
         "body": {"result": 41},
     }
-    assert noted["started_ms"] <= noted["ended_ms"] == int(now["ended_ms"])
+    assert (noted["ended_ms"], noted["ended_ms"] - noted["started_ms"]) == (ms(now["ended_at"]), 1500)
+    assert ms(now["started_at"]) == noted["started_ms"]
     assert not {"wish", "waiters", "watchers"} & set(now)
     assert pond.ask("ZSCORE", "rq:finished:default", job.id) == float("inf")
-    assert pond.events()[-1] == (job.id, 4, "ended")
+    assert pond.events()[-1] == (job.id, 3, "ended")
     assert pond.open() == {job.id}
     assert pond.strange_keys() == []
 
@@ -145,13 +147,13 @@ def test_a_start_that_was_lost_is_counted_by_the_finish(pond: Pond, child: Child
     pond.submit(fields={"max_attempts": 3})
     (job,) = child.work()
     child.end(job, "failed", retry_ms=0)
-    pond.ask("HSET", keys.job(job.id), "started_ms", 1)
+    pond.ask("HSET", keys.job(job.id), "started_at", to_rq(from_ms(1)))
     pond.run(moves.promote())
     (job,) = child.claim()
     child.end(job, run_ms=2000)
     now = pond.job(job.id)
     assert (now["attempt"], now["last"]) == ("2", "o:1:2")
-    assert int(now["ended_ms"]) - json.loads(now["o:1:2"])["started_ms"] == 2000  # its own, not the first attempt's
+    assert ms(now["ended_at"]) - json.loads(now["o:1:2"])["started_ms"] == 2000  # its own, not the first attempt's
 
 
 def test_of_a_deleted_job_it_is_gone_and_the_collector_hears(pond: Pond, child: Child) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millpond import keys, moves
-from tests.millpond.scripts.pond import STEADY, Child, Pond, new_id, outcome, submission
+from tests.millpond.scripts.pond import STEADY, Child, Pond, ms, new_id, outcome, submission
 from tests.until import until
 
 ONE = {"gate": "1 0 0 k"}  # one at once
@@ -265,7 +265,7 @@ def test_no_more_than_so_many_begin_in_a_window(pond: Pond) -> None:
     assert [job.id for job in jobs] == ids[:2]
     child.finish(*map(outcome, jobs))
     counted = [float(pond.ask("ZSCORE", keys.named("STARTS", "k"), f"{job.id}:{job.execution}")) for job in jobs]
-    assert counted == [int(pond.job(id)["started_ms"]) + 60_000 + MARGIN_MS for id in ids[:2]]
+    assert counted == [ms(pond.job(id)["started_at"]) + 60_000 + MARGIN_MS for id in ids[:2]]
     pass_time(pond, 30_000)
     assert child.claim() == []
     pass_time(pond, 30_000 + MARGIN_MS)
@@ -399,7 +399,7 @@ class Shift:
             child, job = self.waiting.pop(0)
             child.start(job)
             self.running.append((child, job))
-            self.begun.append(int(child.pond.job(job.id)["started_ms"]))
+            self.begun.append(ms(child.pond.job(job.id)["started_at"]))
 
     def end(self) -> None:
         if self.running:

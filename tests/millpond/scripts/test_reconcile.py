@@ -3,6 +3,7 @@
 import pytest
 
 from millpond import keys, moves
+from millpond.times import from_ms, to_rq
 from tests.millpond.scripts.pond import Pond
 from tests.until import until
 
@@ -143,13 +144,13 @@ def test_a_final_job_nobody_recorded_has_its_event_again_every_ten_seconds(pond:
     child = pond.hire()
     child.end(child.work()[0])
     assert reconcile(pond) == {}
-    pond.ask("HSET", keys.job(id), "ended_ms", pond.now() - 10_001)
+    pond.ask("HSET", keys.job(id), "ended_at", to_rq(from_ms(pond.now() - 10_001)))
     assert reconcile(pond) == {"resent": 1}
-    assert pond.events()[-1] == (id, 4, "resent")
+    assert pond.events()[-1] == (id, 3, "resent")
     assert reconcile(pond) == {}
     pond.ask("ZADD", keys.RESENT, pond.now() - 10_001, id)
     assert reconcile(pond) == {"resent": 1}
-    pond.run(moves.recorded([moves.Committed(id, 4)]))
+    pond.run(moves.recorded([moves.Committed(id, 3)]))
     assert pond.ask("ZSCORE", keys.RESENT, id) is None
 
 

@@ -14,7 +14,9 @@ def test_it_shows_what_was_said_under_a_new_version(pond: Pond) -> None:
     before = pond.version(id)
     assert _report(pond, job) == [True]
     assert pond.job(id)["progress"] == '{"fraction":0.5}'
-    assert pond.version(id) == before + 1
+    assert (pond.version(id), pond.job(id)["attempt"]) == (before + 2, "1"), "with the first word its start shows"
+    assert _report(pond, job) == [True]
+    assert pond.version(id) == before + 3
     assert pond.strange_keys() == []
 
 

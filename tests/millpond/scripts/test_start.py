@@ -1,18 +1,55 @@
-"""start: marks executions as begun; fenced, and said twice it counts once."""
+"""start: marks executions as begun, in their lease; fenced, and said twice it counts once."""
 
-from millpond import keys
-from tests.millpond.scripts.pond import Pond
+import pytest
+
+from millpond import keys, moves
+from tests.millpond.scripts.pond import Child, Pond, ms
 
 
-def test_it_counts_the_attempt_and_notes_the_time(pond: Pond) -> None:
+def mark(pond: Pond, job: moves.Claimed) -> bytes:
+    """What the lease says of an execution."""
+    found: bytes = pond.ask("HGET", keys.named("LEASES", "w1:1"), f"{job.id}:{job.execution}")
+    return found
+
+
+# Of these jobs the start shows in the hash at once.
+SEEN: dict[str, tuple[str, str]] = {
+    "a gate": ("gate", "3 0 0 k:x"),
+    "rerun never": ("rerun", "never"),
+    "a watcher": ("watchers", "mp:told:x"),
+}
+
+
+@pytest.fixture(params=list(SEEN))
+def seen(pond: Pond, request: pytest.FixtureRequest) -> tuple[Child, moves.Claimed]:
+    """A job whose start shows at once, claimed."""
+    (id,) = pond.submit()
+    pond.ask("HSET", keys.job(id), *SEEN[request.param])
+    child = pond.hire()
+    return child, child.claim()[0]
+
+
+def test_it_notes_the_time_in_the_lease_and_leaves_the_job_alone(pond: Pond) -> None:
     (id,) = pond.submit()
     child = pond.hire()
     (job,) = child.claim()
+    assert mark(pond, job) == b"unseen"
+    before = pond.job(id)
     assert child.start(job) == ["go"]
-    now = pond.job(id)
-    assert (now["mark"], now["attempt"], now["version"], now["state"]) == ("1", "1", "3", "started")
-    assert abs(int(now["started_ms"]) - pond.now()) < 5000
+    assert abs(int(mark(pond, job)) - pond.now()) < 5000
+    assert pond.job(id) == before
     assert pond.strange_keys() == []
+
+
+def test_what_is_seen_at_once_counts_the_attempt(pond: Pond, seen: tuple[Child, moves.Claimed]) -> None:
+    child, job = seen
+    assert mark(pond, job) == b"seen"
+    assert child.start(job) == ["go"]
+    now = pond.job(job.id)
+    assert (now["mark"], now["attempt"], now["version"], now["state"]) == ("1", "1", "3", "started")
+    assert ms(now["started_at"]) == int(mark(pond, job))
+    assert child.start(job) == ["go"]
+    assert pond.job(job.id) == now
 
 
 def test_sending_it_again_changes_nothing(pond: Pond) -> None:
@@ -34,25 +71,46 @@ def test_another_execution_s_is_refused(pond: Pond) -> None:
     assert one.start(old) == ["no"]
     assert pond.dump() == before
     assert two.start(new) == ["go"]
+    two.end(new)
     assert pond.job(id)["attempt"] == "1"
 
 
-def test_what_ended_or_is_gone_is_refused_and_the_others_go(pond: Pond) -> None:
-    pond.submit(4)
+def test_what_ended_is_refused_and_the_others_go(pond: Pond) -> None:
+    pond.submit(3)
     child = pond.hire()
-    ended, gone, broken, good = child.claim()
+    ended, other, good = child.claim()
     child.end(ended)
-    pond.ask("DEL", keys.job(gone.id), keys.job(broken.id))
-    pond.ask("SET", keys.job(broken.id), "x")
-    assert child.start(ended, gone, broken, good) == ["no", "no", "no", "go"]
+    assert child.start(ended, other, good) == ["no", "go", "go"]
 
 
-def test_what_cannot_be_read_whole_does_not_begin_again(pond: Pond) -> None:
-    pond.submit(2)
+@pytest.mark.parametrize("damage", ["gone", "another type", "unreadable"])
+def test_what_is_seen_at_once_and_cannot_be_read_does_not_begin(pond: Pond, seen: tuple[Child, moves.Claimed], damage: str) -> None:
+    child, job = seen
+    if damage == "unreadable":
+        pond.ask("HSET", keys.job(job.id), "deaths", "many")
+    else:
+        pond.ask("DEL", keys.job(job.id))
+    if damage == "another type":
+        pond.ask("SET", keys.job(job.id), "x")
+    assert child.start(job) == ["no"]
+    assert mark(pond, job) == b"seen"
+
+
+def test_no_mark_can_be_made_in_a_broken_lease(pond: Pond) -> None:
+    pond.submit()
     child = pond.hire()
-    bad, good = child.claim()
-    pond.ask("HSET", keys.job(bad.id), "attempt", 1, "deaths", "many")
-    assert child.start(bad, good) == ["no", "go"]
+    (job,) = child.claim()
+    pond.ask("DEL", keys.named("LEASES", "w1:1"))
+    pond.ask("SET", keys.named("LEASES", "w1:1"), "x")
+    assert child.start(job) == ["no"]
+
+
+def test_a_thousand_and_more_at_once(pond: Pond) -> None:
+    pond.submit(2100)
+    child = pond.hire()
+    jobs = [*child.claim(1000), *child.claim(1000), *child.claim(1000)]
+    assert child.start(*jobs[:2050]) == ["go"] * 2050
+    assert [mark(pond, job).isdigit() for job in (jobs[0], jobs[1000], jobs[2049], jobs[2050])] == [True, True, True, False]
 
 
 def test_rerun_never_ends_interrupted_instead_of_a_second_start(pond: Pond) -> None:
@@ -67,21 +125,17 @@ def test_rerun_never_ends_interrupted_instead_of_a_second_start(pond: Pond) -> N
     assert pond.kinds(id) == ["accepted", "ended"]
 
 
-def test_it_starts_also_while_events_cannot_be_written(pond: Pond) -> None:
-    (id,) = pond.submit()
-    child = pond.hire()
-    (job,) = child.claim()
+def test_it_starts_also_while_events_cannot_be_written(pond: Pond, seen: tuple[Child, moves.Claimed]) -> None:
+    child, job = seen
     pond.ask("DEL", keys.EVENTS)
     pond.ask("SET", keys.EVENTS, "x")
     assert child.start(job) == ["go"]
-    assert pond.job(id)["attempt"] == "1"
+    assert pond.job(job.id)["attempt"] == "1"
 
 
-def test_a_cancel_of_rq_s_becomes_a_wish(pond: Pond) -> None:
-    (id,) = pond.submit()
-    child = pond.hire()
-    (job,) = child.claim()
-    pond.ask("HSET", keys.job(id), "status", "canceled")
+def test_a_cancel_of_rq_s_becomes_a_wish(pond: Pond, seen: tuple[Child, moves.Claimed]) -> None:
+    child, job = seen
+    pond.ask("HSET", keys.job(job.id), "status", "canceled")
     assert child.start(job) == ["go"]
-    now = pond.job(id)
+    now = pond.job(job.id)
     assert (now["status"], now["wish"], now["version"]) == ("started", "cancel", "4")

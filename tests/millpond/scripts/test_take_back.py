@@ -117,7 +117,7 @@ def test_broken_members_and_jobs_do_not_keep_the_worker(pond: Pond) -> None:
     gone, corrupt, good = pond.hire().work()
     pond.ask("DEL", keys.job(gone.id), keys.job(corrupt.id))
     pond.ask("LPUSH", keys.job(corrupt.id), "x")
-    pond.ask("SADD", keys.named("LEASES", "w1:1"), "no colon", "::", "")
+    pond.ask("HSET", keys.named("LEASES", "w1:1"), *("no colon", "x", "::", "1", "", ""))
     pond.bury("w1")
     assert take_back(pond) == 0
     assert pond.queued() == [good.id]

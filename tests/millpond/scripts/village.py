@@ -15,10 +15,9 @@ QUEUES = ("a", "b")
 # Puts all jobs so far back that reconcile doubts at once, and makes what is scheduled due.
 _AGE = """
 for _, key in ipairs(redis.call('KEYS', 'rq:job:*')) do
-  for _, name in ipairs({'enqueued_ms', 'ended_ms'}) do
-    local at = redis.pcall('HGET', key, name)
-    if type(at) == 'string' and tonumber(at) then redis.call('HSET', key, name, string.format('%.0f', at - 60000)) end
-  end
+  local at = redis.pcall('HGET', key, 'enqueued_ms')
+  if type(at) == 'string' and tonumber(at) then redis.call('HSET', key, 'enqueued_ms', string.format('%.0f', at - 60000)) end
+  if redis.pcall('HEXISTS', key, 'ended_at') == 1 then redis.call('HSET', key, 'ended_at', '2001-01-01T00:00:00.000000Z') end
 end
 redis.call('DEL', 'mp:resent')
 for _, key in ipairs(redis.call('KEYS', 'rq:scheduled:*')) do
