@@ -70,9 +70,10 @@ def fresh(load: Toil, pids: list[int]) -> int:
 
 
 def claimed_only(redis: RedisServer, name: str, load: Toil, child: int) -> set[str]:
-    """Jobs that a worker holds, by RQ's own list of its executions, and that its child has not begun."""
+    """Jobs that a worker holds, by its leases, and that its child has not begun."""
     with redis.client() as client:
-        held = {execution.decode().partition(":")[0] for execution in client.smembers(f"rq:worker:{name}:executions")}
+        leases = [*client.scan_iter(f"mp:leases:{name}:*")]
+        held = {execution.decode().partition(":")[0] for lease in leases for execution in client.hkeys(lease)}
     return held - {stint.job for stint in load.ledger.stints() if stint.pid == child}
 
 
