@@ -74,9 +74,9 @@ class Fields:
     def moment(self, name_ms: str, name_rq: str = "") -> datetime | None:
         """A moment: our milliseconds, else RQ's date."""
         try:
-            if self._hash.get(name_ms):
+            if name_ms and self._hash.get(name_ms):
                 return times.from_ms(self.integer(name_ms))
             text = self.text(name_rq)
             return times.from_rq(text) if text else None
         except (ValueError, OverflowError) as error:
-            raise Undecodable(f"Field {name_ms} or {name_rq} is not a date.") from error
+            raise Undecodable(f"Field {' or '.join(filter(None, (name_ms, name_rq)))} is not a date.") from error

@@ -51,7 +51,7 @@ PREFIXES: Final = {
     "RQ_WORKER": "rq:worker:",  # {worker}         HASH, and {worker}:executions SET
     "RQ_WORKERS_OF": "rq:workers:",  # {queue}     SET of rq:worker:{worker}
     "RQ_RESULTS": "rq:results:",  # {job}          STREAM, adopted jobs only
-    "LEASES": "mp:leases:",  # {worker}:{generation}  HASH {job}:{execution} -> unseen | seen, then ms when it began; never expires
+    "LEASES": "mp:leases:",  # {worker}:{generation}  HASH {job}:{execution} -> claimed | to_show, then ms when it began; never expires
     "GENERATIONS": "mp:generations:",  # {worker}  HASH generation -> live | retired (claims nothing) | ended (its child is dead)
     "ALIVE": "mp:alive:",  # {worker}              STRING, expires 3.5 s after the last heartbeat
     "ALONE": "mp:alone:",  # {queue}               LIST of ids that run in a one-slot child

@@ -6,8 +6,7 @@ local NEEDED = {'mark', 'attempt', 'watchers', 'gate'}
 local function display(id, execution)
   local job = read(id, NEEDED)
   if not job or job.state ~= 'started' or job.execution ~= execution then return end
-  look_for_start(job)
-  if not job.mark then return end
+  if not look_for_start(job) then return end
   try('HSET', RQ_EXECUTION .. member_of(job), 'id', execution, 'job_id', id, 'created_at', string.format('%.3f', claimed_at(job) / 1000),
     'last_heartbeat', seconds, 'worker_name', worker)
   try('ZADD', RQ_EXECUTIONS .. id, '+inf', execution)

@@ -3,26 +3,27 @@
 local lease = ARGV[1] .. ':' .. ARGV[2]
 local answers, begun = {}, {}
 
+-- Answers whether it may begin.
 local function begin_shown(member)
   local id, execution = split_member(member)
   local job = read(id)
-  if not job or job.state ~= 'started' or job.execution ~= execution then return 'no' end
+  if not job or job.state ~= 'started' or job.execution ~= execution then return false end
   heed(job)
   if job.rerun == 'never' and job.attempt >= 1 then
-    if broken_record() then return 'no' end
+    if broken_record() then return false end
     release(job)
     if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
     conclude(job, 'failed', 'interrupted')
-    return 'no'
+    return false
   end
   show_start(job, NOW)
-  return 'go'
+  return true
 end
 
 local function begin(member, mark)
   if not mark then return 'no' end
-  if mark ~= UNSEEN and mark ~= SEEN then return 'go' end -- said before; the answer was lost
-  if mark == SEEN and begin_shown(member) == 'no' then return 'no' end
+  if mark ~= CLAIMED and mark ~= TO_SHOW then return 'go' end -- said before; the answer was lost
+  if mark == TO_SHOW and not begin_shown(member) then return 'no' end
   begun[#begun + 1], begun[#begun + 2] = member, int(NOW)
   return 'go'
 end

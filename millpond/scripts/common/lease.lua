@@ -73,10 +73,10 @@ local function note(job, began_ms, status, code, body)
   return field
 end
 
--- A lease has a mark for each of its executions: when it began, in ms, or one of these while it is only claimed. SEEN: its start has to
+-- A lease has a mark for each of its executions: when it began, in ms, or one of these while it is only claimed. TO_SHOW: its start has to
 -- show in the job's hash at once, because its gate counts it, it must not begin a second time, or somebody watches.
-local UNSEEN, SEEN = 'unseen', 'seen'
-local function claimed_mark(job) return (job.gate or job.rerun == 'never' or job.watchers) and SEEN or UNSEEN end
+local CLAIMED, TO_SHOW = 'claimed', 'to_show'
+local function claimed_mark(job) return (job.gate or job.rerun == 'never' or job.watchers) and TO_SHOW or CLAIMED end
 
 -- The marks of some executions, in their order; false where the lease has no such execution.
 local function marks_of(lease, members)
@@ -96,11 +96,12 @@ local function show_start(job, began_ms)
   tell(job, job.watchers)
 end
 
--- Has a start show that only the job's lease tells of.
+-- Answers whether a job's execution has begun, and has its start show where only the lease tells of it.
 local function look_for_start(job)
-  if job.mark then return end
+  if job.mark then return true end
   local began_ms = tonumber(try('HGET', LEASES .. job.lease, member_of(job)) or '')
   if began_ms then show_start(job, began_ms) end
+  return began_ms ~= nil
 end
 
 local GAVE_UP = {
@@ -112,11 +113,11 @@ local GAVE_UP = {
 -- stopped (killed in a deploy), released (not begun). `how` its process ended, where that is known.
 -- Its mark alone says whether it was begun (rule 3). The caller has checked OPEN, EVENTS and `broken_home`.
 local function give_back(job, cause, how)
-  look_for_start(job)
+  local has_begun = look_for_start(job)
   release(job)
   if job.gate then gates().leave(job.gate, member_of(job), job.queue) end
   local state, code = doom(job)
-  if not job.mark then
+  if not has_begun then
     if state then conclude(job, state, code) else push(job, job.place or 'queue', true) end
     return
   end
@@ -163,15 +164,12 @@ local function give_back_lease(lease, limit, cause, keep_marked)
       drop(member, lease)
       if why == 'corrupt' then quarantine(id, '') end
       done = done + 1
+    elseif broken_home(job) or (keep_marked and look_for_start(job)) then
+      kept = kept + 1
     else
-      look_for_start(job)
-      if broken_home(job) or (keep_marked and job.mark) then
-        kept = kept + 1
-      else
-        heed(job)
-        give_back(job, cause)
-        done = done + 1
-      end
+      heed(job)
+      give_back(job, cause)
+      done = done + 1
     end
   end
   return keep_marked and 0 or kept

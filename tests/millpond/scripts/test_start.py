@@ -13,18 +13,18 @@ def mark(pond: Pond, job: moves.Claimed) -> bytes:
 
 
 # Of these jobs the start shows in the hash at once.
-SEEN: dict[str, tuple[str, str]] = {
+TO_SHOW: dict[str, tuple[str, str]] = {
     "a gate": ("gate", "3 0 0 k:x"),
     "rerun never": ("rerun", "never"),
     "a watcher": ("watchers", "mp:told:x"),
 }
 
 
-@pytest.fixture(params=list(SEEN))
-def seen(pond: Pond, request: pytest.FixtureRequest) -> tuple[Child, moves.Claimed]:
+@pytest.fixture(params=list(TO_SHOW))
+def shown(pond: Pond, request: pytest.FixtureRequest) -> tuple[Child, moves.Claimed]:
     """A job whose start shows at once, claimed."""
     (id,) = pond.submit()
-    pond.ask("HSET", keys.job(id), *SEEN[request.param])
+    pond.ask("HSET", keys.job(id), *TO_SHOW[request.param])
     child = pond.hire()
     return child, child.claim()[0]
 
@@ -33,7 +33,7 @@ def test_it_notes_the_time_in_the_lease_and_leaves_the_job_alone(pond: Pond) -> 
     (id,) = pond.submit()
     child = pond.hire()
     (job,) = child.claim()
-    assert mark(pond, job) == b"unseen"
+    assert mark(pond, job) == b"claimed"
     before = pond.job(id)
     assert child.start(job) == ["go"]
     assert abs(int(mark(pond, job)) - pond.now()) < 5000
@@ -41,9 +41,9 @@ def test_it_notes_the_time_in_the_lease_and_leaves_the_job_alone(pond: Pond) -> 
     assert pond.strange_keys() == []
 
 
-def test_what_is_seen_at_once_counts_the_attempt(pond: Pond, seen: tuple[Child, moves.Claimed]) -> None:
-    child, job = seen
-    assert mark(pond, job) == b"seen"
+def test_what_shows_at_once_counts_the_attempt(pond: Pond, shown: tuple[Child, moves.Claimed]) -> None:
+    child, job = shown
+    assert mark(pond, job) == b"to_show"
     assert child.start(job) == ["go"]
     now = pond.job(job.id)
     assert (now["mark"], now["attempt"], now["version"], now["state"]) == ("1", "1", "3", "started")
@@ -84,8 +84,8 @@ def test_what_ended_is_refused_and_the_others_go(pond: Pond) -> None:
 
 
 @pytest.mark.parametrize("damage", ["gone", "another type", "unreadable"])
-def test_what_is_seen_at_once_and_cannot_be_read_does_not_begin(pond: Pond, seen: tuple[Child, moves.Claimed], damage: str) -> None:
-    child, job = seen
+def test_what_shows_at_once_and_cannot_be_read_does_not_begin(pond: Pond, shown: tuple[Child, moves.Claimed], damage: str) -> None:
+    child, job = shown
     if damage == "unreadable":
         pond.ask("HSET", keys.job(job.id), "deaths", "many")
     else:
@@ -93,7 +93,7 @@ def test_what_is_seen_at_once_and_cannot_be_read_does_not_begin(pond: Pond, seen
     if damage == "another type":
         pond.ask("SET", keys.job(job.id), "x")
     assert child.start(job) == ["no"]
-    assert mark(pond, job) == b"seen"
+    assert mark(pond, job) == b"to_show"
 
 
 def test_no_mark_can_be_made_in_a_broken_lease(pond: Pond) -> None:
@@ -125,16 +125,16 @@ def test_rerun_never_ends_interrupted_instead_of_a_second_start(pond: Pond) -> N
     assert pond.kinds(id) == ["accepted", "ended"]
 
 
-def test_it_starts_also_while_events_cannot_be_written(pond: Pond, seen: tuple[Child, moves.Claimed]) -> None:
-    child, job = seen
+def test_it_starts_also_while_events_cannot_be_written(pond: Pond, shown: tuple[Child, moves.Claimed]) -> None:
+    child, job = shown
     pond.ask("DEL", keys.EVENTS)
     pond.ask("SET", keys.EVENTS, "x")
     assert child.start(job) == ["go"]
     assert pond.job(job.id)["attempt"] == "1"
 
 
-def test_a_cancel_of_rq_s_becomes_a_wish(pond: Pond, seen: tuple[Child, moves.Claimed]) -> None:
-    child, job = seen
+def test_a_cancel_of_rq_s_becomes_a_wish(pond: Pond, shown: tuple[Child, moves.Claimed]) -> None:
+    child, job = shown
     pond.ask("HSET", keys.job(job.id), "status", "canceled")
     assert child.start(job) == ["go"]
     now = pond.job(job.id)
