@@ -11,6 +11,7 @@ import orjson
 from loadtest.generator import Load
 from loadtest.stage import RedisServer, drive
 from loadtest.worker.contenders import MILLPOND, Contender
+from loadtest.worker.measure import rewrite
 from loadtest.worker.mill import NOOP, Mill
 from loadtest.worker.rounds import Peers, call
 
@@ -32,6 +33,7 @@ def told(mill: Mill, per_s: float, seconds: float) -> Paced:
     """Submissions over HTTP that are answered with the outcome."""
     frame = {"port": mill.product.port, "path": "/v1/jobs", "before": NOOP.before, "after": NOOP.after, "headers": "Prefer: wait=20\r\n"}
     drive(Load(**frame, requests=_WARM_UP))  # type: ignore[arg-type]
+    rewrite(mill.product.redis)
     outcome = drive(Load(**frame, seconds=seconds, per_s=per_s))  # type: ignore[arg-type]
     missing = sum(often for status, often in outcome.statuses.items() if status != _ENDED)
     return Paced(per_s=outcome.per_s, latencies_s=outcome.latencies_s, missing=missing)
@@ -40,6 +42,7 @@ def told(mill: Mill, per_s: float, seconds: float) -> Paced:
 def seen(mill: Mill, per_s: float, seconds: float) -> Paced:
     """Millpond's results, looked for in Redis as the peers' are."""
     server: RedisServer = mill.product.redis
+    rewrite(server)
     environment = {"PEER_REDIS_PORT": str(server.port), "PEER_PORT": str(mill.product.port)}
     return _paced(call(MILLPOND, "pace", str(per_s), str(round(per_s * seconds)), **environment))
 
@@ -49,6 +52,7 @@ def theirs(peers: Peers, one: Contender, per_s: float, seconds: float) -> Paced:
     peers.clear()
     with peers.crew(one):
         peers.call(one, "pace", str(per_s), str(_WARM_UP))
+        rewrite(peers.server)
         return _paced(peers.call(one, "pace", str(per_s), str(round(per_s * seconds))))
 
 

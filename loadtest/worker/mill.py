@@ -9,7 +9,7 @@ from loadtest.generator import Load
 from loadtest.intake.rounds import TRIES
 from loadtest.stage import SERVER, Core, Process, Product, drive, stop, wait
 from loadtest.worker.counts import RQ_FINISHED, RQ_WAITING
-from loadtest.worker.measure import PATIENCE_S, Round, Sample, Unclean, measure, settle
+from loadtest.worker.measure import PATIENCE_S, Round, Sample, Unclean, measure, rewrite, settle
 from millpond.client import Client
 
 Crew = AbstractContextManager[Sequence[Process]]
@@ -82,6 +82,7 @@ class Mill:
         with Client(self.product.url) as client:
             client.pause("default")
             jobs = self.fill(work, jobs)
+            rewrite(self.product.redis)
             filled()
             return measure(
                 Round(

@@ -10,7 +10,7 @@ import redis
 
 from loadtest.stage import NO_LIMIT, REST, ROOT, SERVER, Process, RedisServer, Stage, pinned, stop, wait
 from loadtest.worker.contenders import Contender
-from loadtest.worker.measure import PATIENCE_S, Round, Sample, measure, settle
+from loadtest.worker.measure import PATIENCE_S, Round, Sample, measure, rewrite, settle
 
 
 class Peers:
@@ -18,21 +18,22 @@ class Peers:
 
     def __init__(self, stage: Stage, rest_s: float) -> None:
         self._stage, self._rest_s = stage, rest_s
-        self._server: RedisServer = stage.redis("peers", NO_LIMIT | {"appendfsync": "everysec"})
+        self.server: RedisServer = stage.redis("peers", NO_LIMIT | {"appendfsync": "everysec"})
 
     def run(self, one: Contender, jobs: int) -> Sample:
         """No-op jobs that all wait already."""
-        with self._server.client() as client:
+        with self.server.client() as client:
             client.flushall()
             self.call(one, "put", str(jobs))
             go = _set_aside(client, one.queue)
             with self.crew(one) as workers:
+                rewrite(self.server)
                 return measure(
                     Round(
                         title=one.title,
                         jobs=jobs,
                         workers=workers,
-                        server=self._server,
+                        server=self.server,
                         waiting=one.waiting,
                         ended=one.ended,
                         go=go,
@@ -41,15 +42,15 @@ class Peers:
 
     def clear(self) -> None:
         """Delete what the last one left."""
-        with self._server.client() as client:
+        with self.server.client() as client:
             client.flushall()
 
     @contextmanager
     def crew(self, one: Contender) -> Iterator[Sequence[Process]]:
         """Its worker, started and idle; ended with the block."""
-        with self._server.client() as client:
+        with self.server.client() as client:
             before = client.info("clients")["connected_clients"]
-            worker = self._stage.run(*one.command, core=SERVER, python=str(one.python), PEER_REDIS_PORT=str(self._server.port))
+            worker = self._stage.run(*one.command, core=SERVER, python=str(one.python), PEER_REDIS_PORT=str(self.server.port))
             wait(lambda: client.info("clients")["connected_clients"] > before, f"{one.title} is there")
         settle([worker], self._rest_s)
         yield [worker]
@@ -57,7 +58,7 @@ class Peers:
 
     def call(self, one: Contender, *words: str) -> bytes:
         """Let its module of loadtest.peers put or pace jobs; what it printed."""
-        return call(one, *words, PEER_REDIS_PORT=str(self._server.port))
+        return call(one, *words, PEER_REDIS_PORT=str(self.server.port))
 
 
 def call(one: Contender, *words: str, **env: str) -> bytes:

@@ -12,8 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from loadtest.cli import app
+from loadtest.stage import Stage
 from loadtest.worker.clusters import WAYS
 from loadtest.worker.contenders import CONTENDERS, PACKAGES, TASKIQ_PACKAGES, missing
+from loadtest.worker.measure import rewrite
 from loadtest.worker.slots import POOLS
 from tests.pace import within
 from tests.processes import ROOT
@@ -69,6 +71,19 @@ def test_all_that_was_accepted_is_on_record(run: tuple[str, dict[str, Any]]) -> 
     sustained = run[1]["sustained"]
     assert sustained["drained_per_s"] > 0
     assert all(step["accepted"] > 0 for step in sustained["steps"])
+
+
+def test_redis_rewrites_its_file_before_a_round_and_not_in_it(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        server = stage.redis("x")
+        with server.client() as client:
+            for number in range(1000):
+                client.set("key", number)
+            before = client.info("persistence")["aof_current_size"]
+            rewrite(server)
+            after = client.info("persistence")
+    assert after["aof_current_size"] < before / 10
+    assert not after["aof_rewrite_in_progress"]
 
 
 def test_the_clusters_are_asked_in_every_way_of_the_articles() -> None:
