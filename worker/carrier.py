@@ -23,3 +23,18 @@ class Carrier(Protocol):
 
     def close(self) -> None:
         """Nothing runs any more: give back what lives outside this process."""
+
+
+class Turned(Carrier, Protocol):
+    """A carrier without a thread of its own: the child's loop turns it when its bell rings, and when it is time."""
+
+    @property
+    def bell(self) -> int:
+        """A descriptor, readable when there is something to do."""
+
+    @property
+    def next_at(self) -> float:
+        """When there is something to do though the bell does not ring, on the monotonic clock; inf: never."""
+
+    def turn(self) -> None:
+        """Do all that can be done without waiting."""

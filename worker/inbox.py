@@ -4,7 +4,6 @@ import contextlib
 import select
 import socket
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from millpond.moves import Outcome
@@ -68,10 +67,24 @@ class Inbox:
             with contextlib.suppress(BlockingIOError):  # it has been ringing long enough
                 self._cord.send(b"\0")
 
-    def take(self, timeout_s: float, *others: socket.socket | None) -> list[Message]:
-        """All that is here; waits up to `timeout_s` for the first, or for something to read from one of the `others`."""
-        if timeout_s > 0:
-            self._sleep(timeout_s, others)
+    def wait(self, timeout_s: float, *others: socket.socket | int | None) -> None:
+        """Until something is here, or there is something to read from one of the `others`, sockets or descriptors; at most so long."""
+        if timeout_s <= 0:
+            return
+        self._asleep = True
+        if not self._messages:  # looked at after it was said: who puts in sees one or the other
+            poll = select.poll()
+            for one in (self._bell, *others):
+                if one is not None:
+                    poll.register(one, select.POLLIN)
+            poll.poll(timeout_s * 1000)
+            with contextlib.suppress(BlockingIOError):
+                self._bell.recv(64)
+        self._asleep = False
+
+    def take(self, timeout_s: float = 0.0) -> list[Message]:
+        """All that is here; waits up to `timeout_s` for the first."""
+        self.wait(timeout_s)
         messages: list[Message] = []
         with contextlib.suppress(IndexError):
             while True:
@@ -82,15 +95,3 @@ class Inbox:
         """Nobody will take anything any more."""
         self._bell.close()
         self._cord.close()
-
-    def _sleep(self, timeout_s: float, others: Iterable[socket.socket | None]) -> None:
-        self._asleep = True
-        if not self._messages:  # looked at after it was said: who puts in sees one or the other
-            poll = select.poll()
-            for one in (self._bell, *others):
-                if one:
-                    poll.register(one, select.POLLIN)
-            poll.poll(timeout_s * 1000)
-            with contextlib.suppress(BlockingIOError):
-                self._bell.recv(64)
-        self._asleep = False

@@ -83,7 +83,9 @@ class Loop:
                 self._parts.claims.lost()
                 self._parts.counts.lost()
         bell = self._parts.claims.bell if self._wire.open else None  # or nobody would answer it
-        for message in self._inbox.take(self._rest_s(), self._wire.urgent, bell):
+        self._inbox.wait(self._rest_s(), self._wire.urgent, bell, *self._desk.pool.bells)
+        self._desk.pool.turn()
+        for message in self._inbox.take():
             self._hear(message)
 
     def _tick(self) -> float:
@@ -121,6 +123,7 @@ class Loop:
         requests += [*parts.finishes.requests(now), *parts.leases.requests(now), *parts.claims.requests(now)]
         self._wire.write(requests)
         parts.starts.launch()
+        self._desk.pool.turn()
         parts.starts.prepare()
         parts.claims.listen()
 
@@ -134,7 +137,7 @@ class Loop:
         else:
             at = min(parts.leases.next_at(), parts.deadlines.next_at(), parts.claims.next_at(now))
             at = min(at, parts.reports.next_at(), parts.displays.next_at())
-        return min(max(min(at, self._wire.next_at) - now, 0.0), _LONGEST_REST_S)
+        return min(max(min(at, self._wire.next_at, self._desk.pool.next_at) - now, 0.0), _LONGEST_REST_S)
 
     def _hear(self, message: Message) -> None:
         match message:

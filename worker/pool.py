@@ -1,5 +1,6 @@
 """The slots of a child: what runs in them, whatever carries it out, and how it is told to end."""
 
+import math
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -7,7 +8,7 @@ from typing import Final
 
 from millpond.errors import BadSetting
 from millpond.task import Task
-from worker.carrier import Carrier
+from worker.carrier import Carrier, Turned
 from worker.coroutines import Coroutines
 from worker.dues import Dues
 from worker.errand import RunnerOrders
@@ -32,6 +33,7 @@ class Pool:
         self.size = orders.slots
         self._orders, self._inbox = orders, inbox
         self._carriers: dict[str, Carrier] = {}
+        self._turned: list[Turned] = []
         self.typical_s = 1.0
         self.runs: set[Run] = set()
         self.left: set[Run] = set()
@@ -85,6 +87,21 @@ class Pool:
         self.runs.discard(run)
         self.left.discard(run)
 
+    @property
+    def bells(self) -> list[int]:
+        """Descriptors, readable when `turn` has something to do."""
+        return [one.bell for one in self._turned]
+
+    @property
+    def next_at(self) -> float:
+        """When to turn though no bell rang; inf: never."""
+        return min([one.next_at for one in self._turned], default=math.inf)
+
+    def turn(self) -> None:
+        """Let those carriers work that have no thread of their own."""
+        for one in self._turned:
+            one.turn()
+
     def close(self) -> None:
         """Nothing runs any more: end the runners."""
         for carrier in self._carriers.values():
@@ -104,7 +121,9 @@ class Pool:
 
         kind = Kind("worker.runner", orders.slots, 1) if name == "process" else Kind("worker.hub", 1, orders.slots)
         told = RunnerOrders.of(orders)
-        return Runners(kind, told, Wear(orders.runner_jobs, orders.runner_memory_mb), self._inbox)
+        runners = Runners(kind, told, Wear(orders.runner_jobs, orders.runner_memory_mb), self._inbox)
+        self._turned.append(runners)
+        return runners
 
 
 def _refuse_missing(orders: Orders, tasks: Mapping[str, Task]) -> None:

@@ -17,8 +17,8 @@ _LAST_WORDS_S: Final = 0.2  # after its end, for what it has said to arrive; a p
 
 
 class RunnerProcess(asyncio.Protocol):
-    """One runner, from its start until it was reaped. All calls in the thread of one asyncio loop, which outlives it: its kernel's
-    death signal comes with the end of that thread.
+    """One runner, from its start until it was reaped. All calls in one thread, which outlives it: its kernel's death signal comes with
+    the end of that thread.
 
     `ready`: it has imported users' modules. `retiring`: it is given nothing more. `served`: runs that ended in it. `left`: those
     of its `runs` that go on without a slot.

@@ -1,10 +1,9 @@
 """Functions run in runner processes: one at a time in each of a process pool's, all in the one of a gevent pool."""
 
 import asyncio
+import contextlib
 from collections import deque
-from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Event, Thread
 from typing import Any, Final
 
 from millpond import codec, logs
@@ -16,6 +15,7 @@ from worker.inbox import Died, Inbox
 from worker.run import Run
 from worker.runner_process import RunnerProcess
 from worker.stop import UNWIND_S
+from worker.turned import TurnedLoop
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a runner is started again that ended while it loaded
 _HEAR_S: Final = 5.0  # what a runner of many gets to hear that one must end: on a crowded machine it may be slow, and all die with it
@@ -42,63 +42,67 @@ class Wear:
 
 
 class Runners:
-    """A Carrier. An asyncio loop in a thread of its own speaks with the processes; all but the first methods belong to it."""
+    """A turned Carrier. It speaks with the processes by an asyncio loop, which calls all but the first methods."""
 
     def __init__(self, kind: Kind, orders: RunnerOrders, wear: Wear, inbox: Inbox) -> None:
         self._kind, self._orders, self._wear, self._inbox = kind, orders.dump(), wear, inbox
-        self._coming: deque[Run] = deque()  # told of, and not taken yet
         self._waiting: deque[Run] = deque()
         self._runners: list[RunnerProcess] = []  # those not yet gone
         self._wanted = 0  # how many there should be
         self._start_at, self._pause_s = 0.0, _FIRST_PAUSE_S
         self._closing = False
-        self._empty = Event()
-        self._first: Future[None] = Future()
-        self._loop = asyncio.new_event_loop()
-        Thread(target=self._loop.run_forever, name="runners", daemon=True).start()
+        self._empty = asyncio.Event()
+        self._loop = TurnedLoop()
+        self._first: asyncio.Future[None] = self._loop.create_future()
 
     # -- called by the child's loop -------------------------------------------------------------------------------------------
 
     def warm(self) -> None:
         """Start all runners, and wait until the first is ready. Raises RuntimeError if it ends before."""
-        self._soon(self._want, self._kind.most)
-        self._first.result()
+        self._loop.call_soon(self._want, self._kind.most)
+        self._loop.finish(self._first)
 
     def start(self, run: Run) -> None:
         """Give it to a runner; its clock starts then."""
         run.wait()
         if self._kind.room > 1:
             run.unwind_s = _HEAR_S
-        self._coming.append(run)
-        if len(self._coming) == 1:  # else a call that takes all is on its way
-            self._soon(self._take)
+        self._waiting.append(run)
+        self._loop.call_soon(self._match)
 
     def interrupt(self, run: Run) -> None:
         """Have its runner raise an exception inside its function."""
-        self._soon(self._tell, run)
+        self._loop.call_soon(self._tell, run)
 
     def leave(self, run: Run) -> bool:
         """Kill its runner, unless that runs others and has told this one to end: then it is left to itself."""
         if self._kind.room > 1 and isinstance(run.handle, _Given) and run.handle.told:
-            self._soon(self._give_up, run)
+            self._loop.call_soon(self._give_up, run)
             return True
-        self._soon(self._end, run)
+        self._loop.call_soon(self._end, run)
         return False
 
     def close(self) -> None:
         """End all runners and wait for that."""
-        self._soon(self._close)
-        self._empty.wait(2 * _CLOSE_S)
+        self._loop.call_soon(self._close)
+        with contextlib.suppress(TimeoutError):
+            self._loop.finish(asyncio.wait_for(self._empty.wait(), 2 * _CLOSE_S))
 
-    def _soon(self, call: Any, *args: Any) -> None:
-        self._loop.call_soon_threadsafe(call, *args)
+    @property
+    def bell(self) -> int:
+        """Readable when a runner has spoken or ended."""
+        return self._loop.fileno()
+
+    @property
+    def next_at(self) -> float:
+        """When to turn though no bell rang."""
+        return self._loop.next_at
+
+    def turn(self) -> None:
+        """Speak with the runners: tell what they were to be told, hear what they said."""
+        self._loop.turn()
 
     # -- runs -----------------------------------------------------------------------------------------------------------------
-
-    def _take(self) -> None:
-        while self._coming:
-            self._waiting.append(self._coming.popleft())
-        self._match()
 
     def _match(self) -> None:
         """Give what waits to runners with room, in one write to each; want another where there is none."""
