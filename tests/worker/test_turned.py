@@ -65,6 +65,8 @@ def test_its_bell_rings_when_something_has_come(loop: TurnedLoop) -> None:
 
 def test_what_must_be_finished_is_waited_for(loop: TurnedLoop) -> None:
     loop.turn()
-    assert loop.finish(asyncio.sleep(0.01, "done")) == "done"
+    later: asyncio.Future[str] = loop.create_future()
+    loop.call_later(0.01, later.set_result, "done")
+    assert loop.finish(later) == "done"
     loop.turn()
     assert loop.next_at == math.inf
