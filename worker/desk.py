@@ -58,9 +58,9 @@ class Desk:
         self.ledger.move(holding, Phase.RUNNING)
         if not holding.displayed:
             self.unseen[holding] = None
-        holding.run.listen(self.ears)
         holding.run.expire(holding.since)
         holding.run.begin()
+        holding.run.listen(self.ears)
         # First: a function that keeps the GIL lets this loop tell its parent nothing more.
         self.shared.due_at = min(self.shared.due_at, holding.run.deadline)
         self.pool.start(holding.run)

@@ -1,5 +1,6 @@
 """A runner's side of one run, and what every runner does first, whichever way it then calls functions."""
 
+import gc
 import os
 import resource
 import time
@@ -74,6 +75,8 @@ def begin(link: Link) -> tuple[RunnerOrders, dict[str, Task]]:
         os._exit(2)
     overheard.listen()
     resident_kb()  # opens its file before any function runs
+    gc.collect()
+    gc.freeze()  # what was imported stays: no collection need look at it again
     return orders, tasks
 
 
@@ -85,8 +88,7 @@ class Errand:
         self._link, self._task = link, tasks[name]
         self._args, self._kwargs = orjson.loads(body)
         self.stop: Stop | None = None
-        self._began_at = time.monotonic()
-        self._voice = Speaker(LogLimits(orders.log_lines, orders.log_bytes), self._run_ms, self._tell_lines)
+        self._voice = Speaker(LogLimits(orders.log_lines, orders.log_bytes), time.monotonic(), self._tell_lines)
         self._news = b""
         self._second, self._told = 0.0, 0
 
@@ -113,9 +115,6 @@ class Errand:
 
     def _is_stopped(self) -> bool:
         return self.stop is not None
-
-    def _run_ms(self) -> int:
-        return round((time.monotonic() - self._began_at) * 1000)
 
     def _tell_lines(self) -> None:
         self._link.say_later(self._lines)  # threads of the function may all speak, but one may take

@@ -60,8 +60,8 @@ class Run:
         return bool(self.owed or (self.voice and self.voice.has_news))
 
     def listen(self, ears: "Ears") -> None:
-        """Hear what it says from now on."""
-        self.voice = Speaker(ears.limits, lambda: self.run_ms, partial(ears.hear, self))
+        """Hear what it says, now that it has begun."""
+        self.voice = Speaker(ears.limits, self.began_at, partial(ears.hear, self))
 
     def expire(self, claimed_at: float) -> None:
         """Learn when the whole job runs out, if it does."""

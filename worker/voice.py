@@ -5,6 +5,7 @@ so neither memory, nor Redis, nor the worker's own log takes more of a flood tha
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ class News:
 
 
 class Speaker(Voice):
-    """The voice of one execution. `run_ms` says for how long that has run; `told` is called when there are news after there were none,
-    from whatever thread speaks.
+    """The voice of one execution, which began at `began_at`, monotonic. `told` is called when there are news after there were none, from
+    whatever thread speaks.
 
     Rows pass from the task's threads to the loop without a lock that the loop would wait for: an interrupt may be raised in a task
     at any moment. `lines`, `dropped`: how many were kept, and not.
@@ -54,8 +55,8 @@ class Speaker(Voice):
     _unfinished: Mapping[str, str] = MappingProxyType({})
     _has_news = _is_cut = _over = False
 
-    def __init__(self, limits: LogLimits, run_ms: Callable[[], int], told: Callable[[], None]) -> None:
-        self._limits, self._run_ms, self._told = limits, run_ms, told
+    def __init__(self, limits: LogLimits, began_at: float, told: Callable[[], None]) -> None:
+        self._limits, self._began_at, self._told = limits, began_at, told
         self._speaking = Lock()
         self._rows: deque[bytes] = deque()
 
@@ -128,6 +129,7 @@ class Speaker(Voice):
         self._over = True
         if self._is_cut:
             self._rows.append(joblog.row(self._run_ms(), joblog.CUT, f"{self.dropped} lines are missing."))
+        self._told = _nobody  # who hears a run is known to it, and in its turn knows the run: such rings only the garbage collector frees
 
     def take(self) -> News:
         """All news; the next are told again."""
@@ -137,6 +139,9 @@ class Speaker(Voice):
         first = self._taken + 1
         self._taken += len(rows)
         return News(progress, first, b"\n".join(rows))
+
+    def _run_ms(self) -> int:
+        return round((time.monotonic() - self._began_at) * 1000)
 
     def _has_room(self, size: int) -> bool:
         return not self.dropped and self.lines < self._limits.lines and self._bytes + size <= self._limits.bytes
@@ -152,6 +157,10 @@ class Speaker(Voice):
         if not self._has_news:
             self._has_news = True
             self._told()
+
+
+def _nobody() -> None:
+    """Hears no more."""
 
 
 def _short(text: str) -> str:

@@ -1,8 +1,12 @@
 """What one execution says: kept to a limit that is held, and counted beyond it."""
 
+import gc
 import io
 import logging
 import sys
+import time
+import weakref
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -25,7 +29,7 @@ class Ear:
     def __init__(self, limits: LogLimits = PLENTY) -> None:
         self.told = 0
         self.rows: list[bytes] = []
-        self.speaker = Speaker(limits, lambda: 1, self._hear)
+        self.speaker = Speaker(limits, time.monotonic(), self._hear)
 
     def _hear(self) -> None:
         self.told += 1
@@ -40,6 +44,14 @@ class Ear:
         self.take()
         assert not self.speaker.has_news
         return list(joblog.lines(b"\n".join(self.rows).decode()))
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    """Objects are freed by their last reference alone."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @given(texts=st.lists(st.text()), takes=st.sets(st.integers(0, 20)))
@@ -137,3 +149,13 @@ def test_what_is_logged_is_heard_once_however_many_handlers_there_are(monkeypatc
         logging.getLogger("library").warning("once")
     assert [(line.level, line.text) for line in ear.lines()] == [("warning", "once")]
     assert [handler.stream.getvalue() for handler in handlers] == ["once\n"] * 2
+
+
+def test_who_listened_is_free_when_a_voice_is_closed(collector_off: None) -> None:
+    """What hears a run knows the run, which knows its voice; were that ring kept, each job would wait for the garbage collector."""
+    ear = Ear()
+    ear.speaker.overhear("info", "heard")
+    ear.speaker.close()
+    gone = weakref.ref(ear)
+    del ear
+    assert gone() is None

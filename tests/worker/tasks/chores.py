@@ -1,6 +1,7 @@
 """Tasks for the worker's tests: each does one thing that a user's task may do."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -32,6 +33,12 @@ def noop() -> None:
 @task
 def echo(value: Any = None) -> Any:
     """Answer the argument."""
+    return value
+
+
+@task
+async def echo_on_loop(value: Any = None) -> Any:
+    """As echo, on the loop."""
     return value
 
 
@@ -195,6 +202,13 @@ def tell(file: str, seconds: float) -> None:
     note(file, "begin")
     sleep(seconds)
     current_job().progress(1)
+
+
+@task
+def litter() -> int:
+    """How many objects the garbage collector, and nothing else, has freed in this process."""
+    gc.collect()
+    return sum(one["collected"] for one in gc.get_stats())
 
 
 @task
