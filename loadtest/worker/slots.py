@@ -12,12 +12,13 @@ BARE = 2  # processes, and as many runners
 _TURNS = 400_000  # of a short CPU-bound job; some 20 ms
 _MORE_TURNS = 4 * _TURNS
 _GREENLETS = 500
+_LONGER = 3  # a round, where each of many slots gets few jobs: that they fill one after another, and empty so, is of a round, not of use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """One pool and the work that it gets. `ideal`: jobs a second with every slot busy all the time; 0: what bare processes reach that
-    do jobs of so many `turns`."""
+    do jobs of so many `turns`. `longer`: how many times as long as others a round is."""
 
     name: str
     title: str
@@ -28,6 +29,7 @@ class Pool:
     env: dict[str, str]
     core: Core = SERVER
     turns: int = 0
+    longer: int = 1
 
 
 def _computing(name: str, title: str, turns: int, per_s: int) -> Pool:
@@ -41,7 +43,7 @@ def _waiting(name: str, seconds: float) -> Pool:
     ideal = round(_GREENLETS / seconds)
     env = {"MILLPOND_POOL": "gevent", "MILLPOND_CONCURRENCY": str(_GREENLETS)}
     title = f"{seconds * 1000:g} ms jobs, {_GREENLETS} greenlets"
-    return Pool(name=name, title=title, work=nap(seconds), per_s=ideal, ideal=ideal, goal=0.95, env=env)
+    return Pool(name=name, title=title, work=nap(seconds), per_s=ideal, ideal=ideal, goal=0.95, env=env, longer=_LONGER)
 
 
 POOLS = (
@@ -76,7 +78,7 @@ class Use:
 
 def use(mill: Mill, pool: Pool, seconds: float) -> Use:
     """Run as many jobs as should take so long, all of them waiting already."""
-    jobs = max(BARE, round(pool.per_s * seconds))
+    jobs = max(BARE, round(pool.per_s * seconds * pool.longer))
     with mill.crew(core=pool.core, env=pool.env) as workers:
         sample = mill.run(workers, pool.work, jobs)
     return Use(sample.per_s, pool.ideal or bare(pool.turns, jobs))
