@@ -51,6 +51,7 @@ class Mill:
     @contextmanager
     def mixed(self, envs: Sequence[Mapping[str, str]], core: Core = SERVER) -> Iterator[Sequence[Process]]:
         """A worker with each of these settings, as in `crew`; they start at the same time."""
+        self._clear()
         with Client(self.product.url) as client:
             before = _names(client)
             workers = [self.product.worker(core, **env) for env in envs]
@@ -61,6 +62,14 @@ class Mill:
             worker.terminate()
         for worker in workers:
             stop(worker)
+
+    def _clear(self) -> None:
+        """Delete what earlier rounds left, as before each peer's, but for the catalogue: a Redis that holds more jobs is slower."""
+        with self.product.redis.client() as client:
+            kept = {key: client.dump(key) for key in client.keys("mp:catalogue*")}
+            client.flushall()
+            for key, dump in kept.items():
+                client.restore(key, 0, dump)
 
     def fill(self, work: Work, jobs: int) -> int:
         """Put jobs into the queue, and answer how many wait. What was refused, as by a disk that stalls, is submitted again."""

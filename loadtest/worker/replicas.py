@@ -1,22 +1,24 @@
 """The same work on more replicas: of jobs that block, and of jobs that do nothing."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.stage import EVERYWHERE, Process
+from loadtest.stage import Process
 from loadtest.worker.measure import Sample
 from loadtest.worker.mill import NOOP, Mill, nap
 
+_CORE = re.compile(r"cpu\d")
 REPLICAS = (1, 2, 4, 8)
 SLOTS = 20
 _NAP_S = 0.05
-GOAL, BUSY = 0.95, 0.8  # of the ideal, while less than that part of all cores is used
+GOAL, BUSY = 0.95, 0.8  # of the ideal, while less than that part of every core is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
-    """One number of replicas. `naps`, `noops`: each round's jobs a second; `busy`: the part of all cores that was used with naps."""
+    """One number of replicas. `naps`, `noops`: each round's jobs a second; `busy`: the part of the busiest core that was used with naps."""
 
     replicas: int
     naps: float
@@ -35,8 +37,9 @@ class Scaled:
 
 
 def scaled(mill: Mill, replicas: int, seconds: float, noops: int) -> Scaled:
-    """Naps that take so long at best, then so many jobs that do nothing, on replicas that share all cores."""
-    with mill.crew(replicas, EVERYWHERE, {"MILLPOND_CONCURRENCY": str(SLOTS)}) as workers:
+    """Naps that take so long at best, then so many jobs that do nothing, on replicas that share the core that one would have alone:
+    the other is Redis's."""
+    with mill.crew(replicas, env={"MILLPOND_CONCURRENCY": str(SLOTS)}) as workers:
         sample, busy = _naps(mill, workers, round(replicas * SLOTS / _NAP_S * seconds))
         noop = mill.run(workers, NOOP, noops)
     return Scaled(replicas=replicas, naps=sample.per_s, noops=noop.per_s, busy=busy)
@@ -49,20 +52,19 @@ def _naps(mill: Mill, workers: Sequence[Process], jobs: int) -> tuple[Sample, fl
 
 
 class Meter:
-    """How busy the machine is, everybody's processes together."""
+    """How busy the busiest core is, with everybody's processes."""
 
     def start(self) -> None:
         """From now on."""
-        self._used, self._all = _ticks()
+        self._before = _ticks()
 
     def busy(self) -> float:
-        """The part of all cores that was used since then."""
-        used, total = _ticks()
-        return (used - self._used) / max(1, total - self._all)
+        """The part of that core that was used since then."""
+        return max((used - before[0]) / max(1, total - before[1]) for before, (used, total) in zip(self._before, _ticks(), strict=True))
 
 
-def _ticks() -> tuple[int, int]:
-    # The first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal of all cores together (proc(5)).
-    user, nice, system, idle, iowait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
-    used = user + nice + system + irq + softirq + steal
-    return used, used + idle + iowait
+def _ticks() -> list[tuple[int, int]]:
+    """Of each core: those that were used, and all (proc(5): user, nice, system, idle, iowait, irq, softirq, steal)."""
+    lines = [line.split()[1:9] for line in Path("/proc/stat").read_text().splitlines() if _CORE.match(line)]
+    cores = [list(map(int, line)) for line in lines]
+    return [(sum(core) - core[3] - core[4], sum(core)) for core in cores]

@@ -73,8 +73,8 @@ def _slots(found: Document) -> Table:
 
 
 def _replicas(found: Document) -> Table:
-    columns = ("50 ms jobs/s", "ideal", "part", "cores busy", "no-op jobs/s", "to one replica", "goal")
-    table = _table("Replicas of 20 slots on all cores, jobs waiting already", "", *columns)
+    columns = ("50 ms jobs/s", "ideal", "part", "core busy", "no-op jobs/s", "to one replica", "goal")
+    table = _table("Replicas of 20 slots, all on one core, jobs waiting already", "", *columns)
     for number, row in found["replicas"].items():
         naps = (f"{row['naps_per_s']:,.0f}", f"{row['ideal_per_s']:,.0f}", f"{row['part']:.2f}", f"{row['busy']:.0%}")
         noops = (f"{row['noops_per_s']:,.0f}", f"{row['noops_to_one']['median']:.2f}")

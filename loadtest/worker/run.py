@@ -114,7 +114,7 @@ class Bench:
     def replicas(self) -> None:
         """The same work on more replicas."""
         self.mill.sync("everysec")
-        for number in self._in_turn("replicas", self._size.replicas, 1):
+        for number in self._in_turn("replicas", self._size.replicas):
             found = scaled(self.mill, number, self._size.seconds, self._size.jobs // 2)
             self._figures.replicas.setdefault(number, []).append(found)
 
