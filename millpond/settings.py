@@ -135,7 +135,7 @@ class WorkerSettings(_WithRedis, _WithMetrics):
         -1,
         ge=-1,
         le=1000,
-        description="Jobs claimed beyond those that run; -1: as many as end in 10 ms at the present pace.",
+        description="Jobs claimed beyond those that run; -1: as many as its slots can do in 10 ms and, at the present pace, do in 40.",
     )
     grace_s: float = Field(25, ge=0, le=3600, description="Seconds that running jobs get after SIGTERM; then they are handed back.")
     runner_jobs: int = Field(

@@ -14,7 +14,8 @@ from worker.waker import Waker
 from worker.wire import Request
 
 _NOT_ALIVE_S: Final = 0.2  # the parent's next heartbeat comes within 0.5 s
-_AHEAD_S: Final = 0.01  # of work: there when slots come free, and the next claim is answered before it is gone
+_AHEAD_S: Final = 0.01  # of all slots' work: there when they come free, and the next claim is answered before it is gone
+_BEGUN_S: Final = 0.04  # what is ahead begins here in that time, where Redis or the core is the limit: long before it would go back
 _MOST_SETS: Final = 4  # slots' worth of jobs ahead: what a lost worker's successor finds claimed and not begun
 _PIECE: Final = 32  # slots that one claim is for; while what it got begins, Redis looks for the next
 _ABREAST: Final = 4  # claims on their way at once
@@ -23,7 +24,7 @@ _FAIR: Final = 10  # one claim of so many is fair, so that no queue starves
 
 class Claims:
     """`idle`: the last claim left a slot free, so that the child is listed in mp:idle and a token wakes it. `prefetch`: jobs to claim
-    ahead; -1: as many as end in `_AHEAD_S` at the present pace."""
+    ahead; -1: as many as slots can do in `_AHEAD_S`, and as end in `_BEGUN_S` at the present pace."""
 
     def __init__(self, desk: Desk, waker: Waker, prefetch: int) -> None:
         self._desk = desk
@@ -132,9 +133,8 @@ class Claims:
         if self._prefetch >= 0:
             return self._prefetch
         pool = self._desk.pool
-        # Jobs that began together end together, and then none for long: no more is expected than all slots can do.
-        per_s = min(self._pace.per_s(now), pool.size / pool.typical_s)
-        return min(round(per_s * _AHEAD_S), _MOST_SETS * pool.size)
+        able = pool.size / pool.typical_s * _AHEAD_S
+        return min(round(min(able, self._pace.per_s(now) * _BEGUN_S)), _MOST_SETS * pool.size)
 
     def _answered(self, free: int, asked: int, claim: moves.Claim) -> None:
         now = time.monotonic()

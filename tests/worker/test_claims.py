@@ -85,9 +85,9 @@ def desk(inbox: Inbox) -> Iterator[Desk]:
 
 @pytest.fixture
 def claims(desk: Desk, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> Claims:
-    """Of a child whose jobs end at 1,000/s and take a millisecond each."""
+    """Of a child whose jobs end at 1,000/s and take 20 ms each."""
     monkeypatch.setattr(Pace, "per_s", lambda self, now: 1_000.0)
-    desk.pool.typical_s = 0.001
+    desk.pool.typical_s = 0.02
     return Claims(desk, Waker("redis://127.0.0.1:1", ("q",)), -1)
 
 
@@ -104,15 +104,18 @@ def answer(claims: Claims, jobs: int) -> None:
     request.answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(jobs)]))
 
 
-def test_as_many_are_claimed_ahead_as_end_in_10_ms(claims: Claims, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_are_claimed_ahead_as_slots_can_do_in_10_ms(claims: Claims, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(claims) == (20, 10)
     desk.pool.typical_s = 0.1
-    assert asked(claims) == (20, 2), "20 slots do no more, however many ended just now"
+    assert asked(claims) == (20, 2)
     desk.pool.typical_s = 1.0
     assert asked(claims) == (20, 0)
     desk.pool.typical_s = 0.001
+    assert asked(claims) == (20, 40), "those that end in 40 ms, where others share Redis"
     monkeypatch.setattr(Pace, "per_s", lambda self, now: 100_000.0)
     assert asked(claims) == (20, 80), "four times the slots at most"
+    monkeypatch.setattr(Pace, "per_s", lambda self, now: 0.0)
+    assert asked(claims) == (20, 0), "nothing ended of late: they may turn out long"
     claims.others_idle = True
     assert asked(claims) == (20, 0)
 
@@ -162,7 +165,7 @@ def test_the_last_of_claims_abreast_says_whether_it_is_idle(claims: Claims, desk
     was_idle = claims.idle
     second.answered(Claim("ok", [Claimed(f"{number}", "1", {}) for number in range(32)]))
     assert (was_idle, claims.idle) == (True, False)
-    assert asked(claims) == (32, 10)
+    assert asked(claims) == (32, 32)
 
 
 def test_a_gate_s_time_is_not_forgotten_when_later_claims_are_told_that_enough_come_back(claims: Claims, desk: Desk) -> None:
