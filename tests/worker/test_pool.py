@@ -1,5 +1,6 @@
 """The pool alone: interrupts at every possible moment, and what is left behind."""
 
+import os
 import random
 import threading
 from dataclasses import fields
@@ -48,6 +49,27 @@ def run_of(function: object, seconds: float, number: int = 0) -> Run:
     run = Run(Claimed(f"job-{number}", "1", {}), Task(name="t", function=function), [seconds], {})  # type: ignore[arg-type]
     run.begin()
     return run
+
+
+def policy_in(pool: Pool, inbox: Inbox) -> int:
+    """How the kernel schedules a thread of the pool."""
+    found: list[int] = []
+    pool.start(run_of(lambda _: found.append(os.sched_getscheduler(0)), 0.0))
+    assert inbox.take(timeout_s=5)
+    return found[0]
+
+
+def test_threads_go_after_the_loop(inbox: Inbox) -> None:
+    assert policy_in(pool_of(1, inbox), inbox) == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER, "the loop's"
+
+
+def test_threads_work_where_they_may_not_go_after_the_loop(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    assert policy_in(pool_of(1, inbox), inbox) == os.SCHED_OTHER
 
 
 def test_interrupts_at_random_moments_lose_no_end_and_no_thread(monkeypatch: pytest.MonkeyPatch, inbox: Inbox) -> None:
