@@ -36,7 +36,6 @@ class Claims:
         self._pace = Pace()
         self._emptied = False  # the last claim got less than it asked for
         self._woken = False  # since the last claim was made
-        self.others_idle = False
         self.idle = False
         self._awaited = 0  # claims on their way
         self._promised = 0  # slots for which they ask
@@ -128,7 +127,7 @@ class Claims:
         return self._desk.ledger.count(Phase.WAITING, Phase.ASKING)
 
     def _ahead(self, now: float) -> int:
-        if self.others_idle or self._desk.me.alone:
+        if self._desk.me.alone:
             return 0
         if self._prefetch >= 0:
             return self._prefetch

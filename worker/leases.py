@@ -92,7 +92,6 @@ class Leases:
             self._desk.leaving = self._desk.leaving or "retired"
         if found.waiting:
             self._claims.wake()
-        self._claims.others_idle = found.idle > 0
         if found.held is None:
             return
         self._strangers = [key for key in found.held if key not in self._desk.ledger]

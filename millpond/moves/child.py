@@ -38,8 +38,9 @@ class Claim:
 def claim(
     worker: str, generation: int, free: int, queues: Sequence[str], alone: bool = False, fair: bool = False, ahead: int = 0
 ) -> Call[Claim]:
-    """Pop ids for `free` slots, and at most `ahead` more, in queue order, and lease them; with `alone`, from mp:alone only. A slot stays
-    free: joins mp:idle. A `fair` claim begins with the queue whose head has waited longest, if that is over half a second."""
+    """Pop ids for `free` slots, and at most `ahead` more unless another generation is in mp:idle, in queue order, and lease them; with
+    `alone`, from mp:alone only. A slot stays free: joins mp:idle. A `fair` claim begins with the queue whose head has waited longest, if
+    that is over half a second."""
     way = "alone" if alone else "fair" if fair else ""
     return Call(load("claim"), [worker, generation, free, ahead, way, *queues], _claim)
 

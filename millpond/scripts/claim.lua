@@ -1,8 +1,7 @@
--- claim: pops ids for `free` slots, and some ahead, in queue order, and leases what is queued; what its gate does not let pass is kept aside. Ids of what
--- is not queued are dropped: twice in a list is harmless.
+-- claim: pops ids for `free` slots, and `ahead` more where nobody else is idle, in queue order, and leases what is queued; what its gate does not let
+-- pass is kept aside. Ids of what is not queued are dropped: twice in a list is harmless.
 local worker, generation, free, alone, fair = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5] == 'alone', ARGV[5] == 'fair'
-local slots = free + tonumber(ARGV[4])
-local lease = worker .. ':' .. generation
+local ahead, lease = tonumber(ARGV[4]), worker .. ':' .. generation
 local POPS = 1000 -- stale ids are cheap to drop, but not for ever in one script
 local KEPT_ASIDE = 100 -- to keep a job aside is a third of a claim's work
 
@@ -15,6 +14,7 @@ if call('EXISTS', ALIVE .. worker) == 0 then return {'not_alive'} end
 local queues = {}
 for i = 6, #ARGV do queues[#queues + 1] = ARGV[i] end
 leave_idle(lease, queues)
+local slots = ahead > 0 and not any_idle(queues) and free + ahead or free
 if call('EXISTS', RQ_SUSPENDED) == 1 then return {'ok'} end
 
 -- The first of `count` new numbers. A broken counter is begun anew: the time is in the id as well, so that neither that, nor a lost

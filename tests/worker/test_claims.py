@@ -116,8 +116,6 @@ def test_as_many_are_claimed_ahead_as_slots_can_do_in_10_ms(claims: Claims, desk
     assert asked(claims) == (20, 80), "four times the slots at most"
     monkeypatch.setattr(Pace, "per_s", lambda self, now: 0.0)
     assert asked(claims) == (20, 0), "nothing ended of late: they may turn out long"
-    claims.others_idle = True
-    assert asked(claims) == (20, 0)
 
 
 def test_what_was_got_decides_whether_more_is_asked_for(claims: Claims) -> None:

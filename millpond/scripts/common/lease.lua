@@ -181,6 +181,12 @@ local function leave_idle(lease, queues)
   for _, name in ipairs(queues) do try('SREM', IDLE .. name, lease) end
 end
 
+local function any_idle(queues)
+  for _, name in ipairs(queues) do
+    if (try('SCARD', IDLE .. name) or 0) > 0 then return true end
+  end
+end
+
 -- Strikes a worker without leases off every list.
 local function unregister(worker)
   for _, name in ipairs(queues_of(worker)) do try('SREM', RQ_WORKERS_OF .. name, RQ_WORKER .. worker) end

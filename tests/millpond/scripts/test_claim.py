@@ -155,6 +155,20 @@ def test_who_has_a_slot_free_is_idle_until_the_next_claim(pond: Pond) -> None:
     assert [pond.ask("SMEMBERS", key) for key in idle] == [{b"w1:1"}, {b"w1:1"}]
 
 
+def test_nothing_is_claimed_ahead_where_somebody_else_is_idle(pond: Pond) -> None:
+    busy, sleeper = pond.hire(), pond.hire("w2", queues=("emails", "default"))
+    sleeper.claim()
+    pond.submit(9)
+
+    def claimed(ahead: int) -> int:
+        return len(pond.run(moves.claim("w1", 1, 2, busy.queues, ahead=ahead)).jobs)
+
+    assert claimed(ahead=3) == 2
+    sleeper.claim(1)
+    assert claimed(ahead=3) == 5
+    assert pond.ask("LLEN", keys.queue("default")) == 1
+
+
 def test_who_got_less_ahead_than_it_wanted_is_not_idle(pond: Pond) -> None:
     pond.hire()
     pond.submit(3)
