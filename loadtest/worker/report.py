@@ -77,7 +77,7 @@ def _replicas(found: Document) -> Table:
     table = _table("Replicas of 20 slots, all on one core, jobs waiting already", "", *columns)
     for number, row in found["replicas"].items():
         naps = (f"{row['naps_per_s']:,.0f}", f"{row['ideal_per_s']:,.0f}", f"{row['part']:.2f}", f"{row['busy']:.0%}")
-        noops = (f"{row['noops_per_s']:,.0f}", f"{row['noops_to_one']['median']:.2f}")
+        noops = (f"{row['noops_per_s']:,.0f}", times(row["noops_to_one"]))
         table.add_row(number, *naps, *noops, _goals(row, part="50 ms {}", noops="no-op {}"))
     return table
 

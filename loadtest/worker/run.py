@@ -115,7 +115,7 @@ class Bench:
         """The same work on more replicas."""
         self.mill.sync("everysec")
         for number in self._in_turn("replicas", self._size.replicas):
-            found = scaled(self.mill, number, self._size.seconds, self._size.jobs // 2)
+            found = scaled(self.mill, number, self._size.seconds, self._size.jobs)
             self._figures.replicas.setdefault(number, []).append(found)
 
     def latency(self) -> None:
