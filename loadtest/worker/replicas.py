@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from loadtest.stage import Process
@@ -38,9 +39,11 @@ class Scaled:
 
 def scaled(mill: Mill, replicas: int, seconds: float, noops: int) -> Scaled:
     """Naps that take so long at best, then so many jobs that do nothing, on replicas that share the core that one would have alone:
-    the other is Redis's."""
-    with mill.crew(replicas, env={"MILLPOND_CONCURRENCY": str(SLOTS)}) as workers:
+    the other is Redis's. Two crews, each with an empty Redis: more replicas leave it more naps."""
+    crew = partial(mill.crew, replicas, env={"MILLPOND_CONCURRENCY": str(SLOTS)})
+    with crew() as workers:
         sample, busy = _naps(mill, workers, round(replicas * SLOTS / _NAP_S * seconds))
+    with crew() as workers:
         noop = mill.run(workers, NOOP, noops)
     return Scaled(replicas=replicas, naps=sample.per_s, noops=noop.per_s, busy=busy)
 
